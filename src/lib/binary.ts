@@ -1,0 +1,120 @@
+import { assert } from './assert.ts';
+import { utf8, textOf } from './bytes.ts';
+
+/**
+ * A compact binary record: unsigned varints (LEB128, up to 2^53), 64-bit integers as 8 bytes
+ * little-endian, and length-prefixed byte strings.
+ */
+export class BinaryWriter {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  constructor(sizeHint = 64) {
+    this.#bytes = new Uint8Array(sizeHint);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** A non-negative integer up to 2^53 - 1. */
+  varint(value: number): this {
+    assert(Number.isSafeInteger(value) && value >= 0, `not a varint: ${value}`);
+    this.#reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.#bytes[this.#length++] = rest;
+    return this;
+  }
+
+  /** A signed 64-bit integer. */
+  int64(value: bigint): this {
+    this.#reserve(8);
+    new DataView(this.#bytes.buffer).setBigInt64(this.#length, value, true);
+    this.#length += 8;
+    return this;
+  }
+
+  bytes(value: Uint8Array): this {
+    this.varint(value.length);
+    this.#reserve(value.length);
+    this.#bytes.set(value, this.#length);
+    this.#length += value.length;
+    return this;
+  }
+
+  text(value: string): this {
+    return this.bytes(utf8(value));
+  }
+
+  /** What was written, as a buffer of its own. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(more: number): void {
+    const needed = this.#length + more;
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    larger.set(this.#bytes.subarray(0, this.#length));
+    this.#bytes = larger;
+  }
+}
+
+/** Reads what {@link BinaryWriter} wrote. @throws InvariantError past the end */
+export class BinaryReader {
+  readonly #bytes: Uint8Array;
+  #offset: number;
+
+  constructor(bytes: Uint8Array, offset = 0) {
+    this.#bytes = bytes;
+    this.#offset = offset;
+  }
+
+  get offset(): number {
+    return this.#offset;
+  }
+
+  get done(): boolean {
+    return this.#offset >= this.#bytes.length;
+  }
+
+  varint(): number {
+    let value = 0;
+    let scale = 1;
+    for (let i = 0; i < 8; i++) {
+      assert(this.#offset < this.#bytes.length, 'binary record is cut short');
+      const byte = this.#bytes[this.#offset++] as number;
+      value += (byte & 0x7f) * scale;
+      if (byte < 0x80) return value;
+      scale *= 0x80;
+    }
+    assert(false, 'varint is too long');
+  }
+
+  int64(): bigint {
+    const offset = this.#take(8);
+    return new DataView(this.#bytes.buffer, this.#bytes.byteOffset).getBigInt64(offset, true);
+  }
+
+  /** A view on the record, not a copy. */
+  bytes(): Uint8Array {
+    const length = this.varint();
+    const offset = this.#take(length);
+    return this.#bytes.subarray(offset, offset + length);
+  }
+
+  text(): string {
+    return textOf(this.bytes());
+  }
+
+  #take(length: number): number {
+    const offset = this.#offset;
+    assert(offset + length <= this.#bytes.length, 'binary record is cut short');
+    this.#offset = offset + length;
+    return offset;
+  }
+}
