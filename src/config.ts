@@ -71,7 +71,10 @@ assert(
   limits.requestBytesMax + limits.entryOverheadBytes <= limits.rowBytesMax,
   'an accepted request must fit in a row',
 );
-assert(limits.bodyBytesMax >= limits.messageBytesMax * 1.4, 'the largest message must fit in a body');
+assert(
+  limits.bodyBytesMax >= limits.messageBytesMax * 1.4,
+  'the largest message must fit in a body',
+);
 assert(
   defaults.electionTimeoutMs >= 5 * defaults.heartbeatIntervalMs,
   'several heartbeats must fit in an election timeout',

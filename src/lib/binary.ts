@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import { utf8, textOf } from './bytes.ts';
+import { textOf, utf8 } from './bytes.ts';
 
 /**
  * A compact binary record: unsigned varints (LEB128, up to 2^53), 64-bit integers as 8 bytes

@@ -1,6 +1,6 @@
-import type { LogReader } from '../raft/storage.ts';
 import type { ConfState, MemberId, Message, SnapshotMeta } from '../raft/message.ts';
 import type { HardState, PersistBatch } from '../raft/output.ts';
+import type { LogReader } from '../raft/storage.ts';
 import type { StateStore } from '../state/store.ts';
 
 /** What the log's rows say when a member starts. */

@@ -16,7 +16,14 @@ export type Input =
   /** The log up to here is no longer needed locally: the state at `index` is durable. */
   | { readonly type: 'compact'; readonly index: number }
   /** The runtime gave up, or finished, moving a snapshot's bytes to a peer. */
-  | { readonly type: 'snapshotStatus'; readonly to: MemberId; readonly ok: boolean; readonly transferId: string; readonly index: number; readonly term: number }
+  | {
+      readonly type: 'snapshotStatus';
+      readonly to: MemberId;
+      readonly ok: boolean;
+      readonly transferId: string;
+      readonly index: number;
+      readonly term: number;
+    }
   /** A message to the peer was lost for certain (refused, connection failed): probe instead of streaming. */
   | { readonly type: 'unreachable'; readonly peer: MemberId }
   | { readonly type: 'transferLeadership'; readonly to: MemberId }

@@ -1,6 +1,6 @@
 import type { EtcdError } from '../api/error.ts';
-import type { Event } from '../api/gen/kv_pb.ts';
 import type { Command } from '../api/gen/command_pb.ts';
+import type { Event } from '../api/gen/kv_pb.ts';
 
 /** Who proposed a command: at most one application per (member, epoch, sequence). */
 export interface Origin {

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+/** Everything that runs in plain Node: unit, property and scenario tests beside the code, tidy rules. */
+export default defineConfig({
+  root: new URL('..', import.meta.url).pathname,
+  test: {
+    include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/scenarios/**/*.test.ts', 'test/sim/**/*.test.ts'],
+    testTimeout: 30_000,
+  },
+});
