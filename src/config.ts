@@ -8,8 +8,14 @@ export const limits = {
   messageBytesMax: 1_572_864 + 524_288,
   /** The gateway's body: base64 of the largest message and room for JSON around it; more is cut off at once. */
   bodyBytesMax: 8 * 1024 * 1024,
+  /** A client that stops in the middle of its body is sent away: its request holds memory and a connection. */
+  bodyTimeoutMs: 30_000,
+  /** A peer's request: several appends or one chunk of a snapshot, and their envelope. */
+  peerBodyBytesMax: 8 * 1024 * 1024,
   /** Nesting of a JSON body: etcd's own messages need less than twenty; the bound protects the decoder's stack. */
   jsonDepthMax: 100,
+  /** List elements in one JSON body: far beyond any transaction; a body of `{}`s must not fill the memory. */
+  jsonItemsMax: 65_536,
   /** etcd's --max-txn-ops. */
   txnOpsMax: 128,
   /** A row is limited to 2 MB by the platform; a batch of entries is one row. */
@@ -19,6 +25,10 @@ export const limits = {
   /** Entries' bytes in one append: one fetch between objects stays small enough to be answered in one turn. */
   appendBytesMax: 1_048_576,
   inflightAppendsMax: 4,
+  /** Requests under way to one peer: appends overlap, and the platform allows few connections. */
+  peerRequestsInFlightMax: 4,
+  /** Messages waiting for one peer; older ones are dropped, the core repeats what matters. */
+  peerQueueMax: 256,
   /** Bytes proposed and not committed before new proposals are refused: etcd's MaxUncommittedEntriesSize idea. */
   uncommittedBytesMax: 64 * 1024 * 1024,
   /** Proposals waiting at one member: etcd refuses when applied lags committed by 5,000 with "too many requests". */
@@ -36,6 +46,17 @@ export const limits = {
   overlayBytesMax: 4 * 1024 * 1024,
   /** A packed row of history. Small enough to decode quickly, large enough to make rows rare. */
   historyRowBytes: 64 * 1024,
+  /** Newest versions of keys kept decoded: a hot key is read without a query. */
+  kvCacheEntriesMax: 8_192,
+  kvCacheBytesMax: 8 * 1024 * 1024,
+  /** Decoded rows of history kept: walking back through versions meets the same row again and again. */
+  historyCacheRowsMax: 128,
+  historyCacheBytesMax: 8 * 1024 * 1024,
+  /** One page of a scan: what is read ahead of the answer that asked for it. */
+  scanPageRowsMax: 512,
+  scanPageBytes: 1_048_576,
+  /** Keys whose fate is remembered from row to row of a compaction. */
+  compactionMemoKeysMax: 16_384,
   /** Rows of history looked at in one slice of a compaction: a slice takes milliseconds. */
   compactionRowsPerSlice: 16,
   /** One chunk of a snapshot: below the platform's limit on rows and comfortable for a fetch. */
@@ -43,6 +64,8 @@ export const limits = {
   /** Rows (batches) in one log segment. A segment is a table of its own, dropped whole: drops cost no rows. */
   logSegmentRows: 4_096,
   logSegmentBytes: 64 * 1024 * 1024,
+  /** How often the platform calls a member that leads, so that it is not taken for idle and evicted. */
+  watchdogMs: 25_000,
   /** etcd's largest lease TTL. */
   leaseTtlSecondsMax: 9_000_000_000,
 } as const;
@@ -58,6 +81,9 @@ export const defaults = {
   snapshotCatchUpEntries: 5_000,
   /** ETCD_QUOTA_BACKEND_BYTES: 0 is etcd's default of 2 GiB. */
   quotaBackendBytes: 2 * 1024 * 1024 * 1024,
+  txnOpsMax: limits.txnOpsMax,
+  requestBytesMax: limits.requestBytesMax,
+  /** 0: heartbeats never stop. A deployment that should sleep at no cost sets it. */
   quiesceAfterMs: 0,
   clientPort: 2379,
 } as const;

@@ -1,0 +1,108 @@
+import { type Context, Hono } from 'hono';
+import type { MemberRpc } from '../api/call.ts';
+import { Code, EtcdError } from '../api/error.ts';
+import { methodOf } from '../api/methods.ts';
+import { limits } from '../config.ts';
+import { requireOpen } from './access.ts';
+import { errorAnswer, methodAnswer } from './answer.ts';
+import { type BodyBounds, readText } from './body.ts';
+import { callContext } from './context.ts';
+import { CORS_HEADERS, restrictOrigins } from './cors.ts';
+import { deliver, destinationOf, isRead } from './delivery.ts';
+import { ConfigError, type GatewayEnv } from './env.ts';
+import { requestPath, requestQuery } from './path.ts';
+import { exchange } from './peer.ts';
+import { PLAIN_PATHS, plainAnswer, unreachableReply } from './plain.ts';
+import { type Site, siteCache } from './site.ts';
+import { unrouted } from './unrouted.ts';
+
+type Bindings = { Bindings: GatewayEnv };
+
+export interface GatewayOptions {
+  /** How long a client may take to send its body. */
+  readonly bodyTimeoutMs?: number;
+}
+
+export interface Gateway {
+  fetch(request: Request, env: GatewayEnv, context?: ExecutionContext): Promise<Response>;
+}
+
+/**
+ * etcd's client port as a Worker: it routes, bounds and forwards, and answers in etcd's words
+ * what never reaches a member.
+ */
+export function createGateway(options: GatewayOptions = {}): Gateway {
+  const timeoutMs = options.bodyTimeoutMs ?? limits.bodyTimeoutMs;
+  const methodBody: BodyBounds = { bytesMax: limits.bodyBytesMax, timeoutMs };
+  const peerBody: BodyBounds = { bytesMax: limits.peerBodyBytesMax, timeoutMs };
+  const siteOf = siteCache();
+
+  // One route per kind of request, and never two for the same: a single match is called directly,
+  // without a chain. Which methods exist is the API's own table to say.
+  const app = new Hono<Bindings>({ getPath: requestPath });
+  app.post('/v3/*', (c) => method(c, siteOf(c.env), methodBody));
+  app.post('/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
+  for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
+  app.post('/metrics', (c) => plain(c, siteOf(c.env)));
+  app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
+  app.notFound((c) => unrouted(c.req.raw, c.req.path));
+  app.onError(failure);
+  return {
+    async fetch(request, env, context) {
+      const response = await app.fetch(request, env, context);
+      if (env.ETCD_CORS) restrictOrigins(response, request.headers.get('origin'), env.ETCD_CORS);
+      return response;
+    },
+  };
+}
+
+/** One method of the v3 API: read, deliver, answer. */
+async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Promise<Response> {
+  const request = c.req.raw;
+  const path = c.req.path;
+  if (methodOf(path) === undefined || isOverridden(request)) return unrouted(request, path);
+  requireOpen(site.settings);
+  const context = callContext(request.headers);
+  const body = await readText(request, bounds);
+  const reply = await deliver(site.cluster, destinationOf(request, isRead(path)), (member) =>
+    member.call(path, body, context),
+  );
+  return methodAnswer(reply.status, reply.body);
+}
+
+/** A form whose header asks for another HTTP method: grpc-gateway obeys, and only POST is served. */
+function isOverridden(request: Request): boolean {
+  const override = request.headers.get('x-http-method-override');
+  if (!override || override.toUpperCase() === 'POST') return false;
+  return request.headers.get('content-type') === 'application/x-www-form-urlencoded';
+}
+
+/** Version, health and metrics. Health is answered by closed deployments too, and in any case. */
+async function plain(c: Context<Bindings>, site: Site): Promise<Response> {
+  const request = c.req.raw;
+  const path = c.req.path;
+  // The router takes HEAD for GET; etcd does so for the metrics alone.
+  if (request.method === 'HEAD' && path !== '/metrics') return unrouted(request, path);
+  if (path === '/metrics') requireOpen(site.settings);
+  const query = requestQuery(request);
+  const ask = async (member: MemberRpc) => ({
+    ...(await member.inspect(path, query)),
+    leader: null,
+    retry: false,
+  });
+  try {
+    return plainAnswer(path, await deliver(site.cluster, destinationOf(request, true), ask));
+  } catch (error) {
+    if (!(error instanceof EtcdError) || error.code !== Code.unavailable) throw error;
+    return plainAnswer(path, unreachableReply(path, error.message));
+  }
+}
+
+/** Everything that was thrown on the way, as an answer. */
+function failure(error: Error): Response {
+  if (error instanceof EtcdError) return errorAnswer(error);
+  // Only the operator can mend a configuration, and looks here first: the text may be shown.
+  if (error instanceof ConfigError) return errorAnswer(new EtcdError(Code.internal, error.message));
+  console.error(error);
+  return errorAnswer(EtcdError.of('internal'));
+}

@@ -1,0 +1,46 @@
+import type { CallContext } from '../api/call.ts';
+import { Code, EtcdError } from '../api/error.ts';
+
+/** Milliseconds in gRPC's units: hours, minutes, seconds, milli-, micro- and nanoseconds. */
+const UNIT_MS: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1_000,
+  m: 1,
+  u: 1e-3,
+  n: 1e-6,
+};
+
+const BEARER = /^bearer /i;
+
+/** What the headers say about a call. @throws EtcdError for a malformed Grpc-Timeout */
+export function callContext(headers: Headers): CallContext {
+  return {
+    token: tokenOf(headers),
+    timeoutMs: timeoutOf(headers.get('grpc-timeout')),
+    requireLeader: headers.get('grpc-metadata-hasleader') === 'true',
+  };
+}
+
+/**
+ * etcd looks for the metadata `token` first and `authorization` second. The header Authorization
+ * holds the token as it is; the scheme `Bearer` is taken off, as etcd does since 3.5.32.
+ */
+function tokenOf(headers: Headers): string | null {
+  const token = headers.get('grpc-metadata-token');
+  if (token !== null) return token;
+  const authorization = headers.get('authorization') ?? headers.get('grpc-metadata-authorization');
+  return authorization === null ? null : authorization.replace(BEARER, '');
+}
+
+/** The call's own deadline; none when the header is absent, empty or zero, as in grpc-gateway. */
+function timeoutOf(header: string | null): number | null {
+  if (header === null || header === '') return null;
+  const match = /^([+-]?\d{1,19})([HMSmun])$/.exec(header);
+  const unit = match?.[2] === undefined ? undefined : UNIT_MS[match[2]];
+  if (match === null || unit === undefined) {
+    throw new EtcdError(Code.invalidArgument, `invalid grpc-timeout: ${header}`);
+  }
+  const timeoutMs = Number(match[1]) * unit;
+  return timeoutMs === 0 ? null : timeoutMs;
+}

@@ -1,0 +1,90 @@
+import type { MemberRpc } from '../api/call.ts';
+import { defaults } from '../config.ts';
+import { isLocation, type Location } from './placement.ts';
+
+/** The namespace of members, as far as the gateway uses it. */
+export interface MemberNamespace {
+  getByName(name: string, options?: { locationHint?: Location }): MemberRpc;
+}
+
+/** The Worker's variables that the gateway reads; wrangler.toml explains them. */
+export interface GatewayEnv {
+  readonly MEMBER: MemberNamespace;
+  readonly EDGETCD_CLUSTER?: string;
+  readonly ETCD_NAME?: string;
+  readonly ETCD_INITIAL_CLUSTER?: string;
+  readonly ETCD_LOCATION_HINTS?: string;
+  readonly ETCD_CORS?: string;
+  readonly ALLOW_NONE_AUTHENTICATION?: string;
+  readonly PEER_SECRET?: string;
+}
+
+/** The deployment's own configuration is wrong: its operator is told, in so many words. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** Who is served here, and to whom. */
+export interface Settings {
+  readonly cluster: string;
+  /** The members that live in this deployment, never empty. */
+  readonly members: readonly string[];
+  readonly locations: ReadonlyMap<string, Location>;
+  /** Whether clients are served without authentication. */
+  readonly open: boolean;
+  /** null: there are no peers outside. */
+  readonly peerSecret: string | null;
+}
+
+/** @throws ConfigError */
+export function settingsOf(env: GatewayEnv): Settings {
+  const members = membersOf(env);
+  return {
+    cluster: env.EDGETCD_CLUSTER || defaults.clusterName,
+    members,
+    locations: locationsOf(env.ETCD_LOCATION_HINTS ?? '', members),
+    open: env.ALLOW_NONE_AUTHENTICATION === 'yes',
+    peerSecret: env.PEER_SECRET || null,
+  };
+}
+
+/**
+ * With ETCD_NAME this deployment is one member of a federation. Without it all members live here,
+ * and ETCD_INITIAL_CLUSTER says which; etcd's own default is a cluster of one, named "default".
+ */
+function membersOf(env: GatewayEnv): readonly string[] {
+  if (env.ETCD_NAME) return [env.ETCD_NAME];
+  if (!env.ETCD_INITIAL_CLUSTER) return ['default'];
+  return pairsOf('ETCD_INITIAL_CLUSTER', env.ETCD_INITIAL_CLUSTER).map(([name, url]) => {
+    if (url === `do://${name}`) return name;
+    throw new ConfigError(
+      `ETCD_INITIAL_CLUSTER: ${name}=${url} is not ${name}=do://${name}; a member that is ` +
+        'reached by another URL has a deployment of its own, where ETCD_NAME names it',
+    );
+  });
+}
+
+function locationsOf(text: string, members: readonly string[]): ReadonlyMap<string, Location> {
+  const locations = new Map<string, Location>();
+  for (const [name, location] of text === '' ? [] : pairsOf('ETCD_LOCATION_HINTS', text)) {
+    if (!isLocation(location)) {
+      throw new ConfigError(`ETCD_LOCATION_HINTS: ${location} is not a location`);
+    }
+    if (members.includes(name)) locations.set(name, location);
+  }
+  return locations;
+}
+
+/** `a=b,c=d`, as etcd writes lists of members. Names are unique. @throws ConfigError */
+function pairsOf(variable: string, text: string): readonly (readonly [string, string])[] {
+  const pairs = new Map<string, string>();
+  for (const item of text.split(',')) {
+    const [, name, value] = /^\s*([^=\s]+)=(\S+)\s*$/.exec(item) ?? [];
+    if (name === undefined || value === undefined) {
+      throw new ConfigError(`${variable}: "${item}" is not name=value`);
+    }
+    if (pairs.has(name)) throw new ConfigError(`${variable}: ${name} is there twice`);
+    pairs.set(name, value);
+  }
+  return [...pairs];
+}

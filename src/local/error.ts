@@ -1,0 +1,20 @@
+/** The cluster cannot start, for a reason the user can act on: shown without a stack, exit code 1. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** The command line is wrong: shown without a stack, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The `code` of an error of the operating system (ENOENT, EADDRINUSE …), or undefined. */
+export function systemCode(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** What to show of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

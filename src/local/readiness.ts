@@ -1,0 +1,96 @@
+import { relative } from 'node:path';
+import { must } from '../lib/assert.ts';
+import type { LocalCluster } from './cluster.ts';
+import { StartError } from './error.ts';
+import type { SupervisedMember } from './member.ts';
+import type { Output } from './output.ts';
+import type { Probe } from './probe.ts';
+
+/** How long a cluster may take to elect a leader before we say who is missing. */
+const readyWithinMs = 30_000;
+
+type ReadyProbe = Extract<Probe, { state: 'ready' }>;
+
+interface MemberState {
+  readonly member: SupervisedMember;
+  readonly probe: Probe;
+}
+
+/**
+ * Waits until the members serve, then says how to reach them. A member that will not serve, or is
+ * late, is named and does not hold up the others.
+ * @throws StartError when no member will ever serve
+ */
+export async function showReady(
+  cluster: LocalCluster,
+  output: Output,
+  stop: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const deadlineMs = performance.now() + readyWithinMs;
+    const states = await settleAll(
+      cluster.members,
+      () => stop.aborted || performance.now() > deadlineMs,
+    );
+    if (stop.aborted) return;
+    for (const { member, probe } of states) {
+      if (probe.state !== 'waiting') continue;
+      output.warning(`${member.address.name} (${member.url}) is not ready: ${probe.reason}`);
+    }
+    if (states.every(({ probe }) => probe.state === 'refused')) {
+      throw new StartError('no member serves; the reasons are above');
+    }
+    if (states.some(({ probe }) => probe.state === 'ready')) {
+      return showTable(cluster, output, states);
+    }
+    output.warning(`no leader after ${readyWithinMs / 1_000} s; still waiting, Ctrl-C stops`);
+  }
+}
+
+function settleAll(
+  members: readonly SupervisedMember[],
+  isOver: () => boolean,
+): Promise<MemberState[]> {
+  return Promise.all(
+    members.map(async (member) => ({ member, probe: await member.settle(isOver) })),
+  );
+}
+
+function showTable(cluster: LocalCluster, output: Output, states: readonly MemberState[]): void {
+  const leader = findLeader(states);
+  output.line();
+  output.heading(`edgetcd cluster "${cluster.name}" is ready`);
+  output.table([
+    ['member', 'endpoint', 'pid', 'data'],
+    ...cluster.members.map(({ address, url, pid }) => [
+      address.name,
+      url,
+      String(pid ?? '-'),
+      shownPath(cluster.directory.memberPath(address.name)),
+    ]),
+  ]);
+  output.line(`leader: ${leader?.address.name ?? 'not among the members that answer'}`);
+  const { url } = leader ?? must(cluster.members[0], 'a cluster has a member');
+  output.line();
+  output.line(`curl ${url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'`);
+  output.line(`curl ${url}/v3/kv/range -d '{"key":"Zm9v"}'`);
+  output.line();
+  output.line('Ctrl-C stops it');
+}
+
+/** The member that most others name; while they differ, an election is under way. */
+function findLeader(states: readonly MemberState[]): SupervisedMember | null {
+  const ready = states.flatMap(({ member, probe }) =>
+    probe.state === 'ready' ? [{ member, probe }] : [],
+  );
+  const votes = ({ probe }: { probe: ReadyProbe }): number =>
+    ready.filter((other) => other.probe.leaderId === probe.memberId).length;
+  const [first] = ready.sort((a, b) => votes(b) - votes(a));
+  return first !== undefined && votes(first) > 0 ? first.member : null;
+}
+
+/** Relative where that is shorter to read. */
+function shownPath(path: string): string {
+  const fromHere = relative(process.cwd(), path);
+  return fromHere.startsWith('..') ? path : fromHere;
+}

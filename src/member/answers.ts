@@ -1,0 +1,98 @@
+import type { MemberId, Message } from '../raft/message.ts';
+import type { PeerLinks } from './host.ts';
+
+/** What an open request waits for: the turn that works it off, the batch it is held for, or a read index. */
+type Wait = 'turn' | 'propose' | 'read';
+
+interface Open {
+  readonly from: MemberId;
+  readonly wait: Wait;
+  readonly reply: (messages: readonly Message[]) => void;
+  readonly sinceMs: number;
+}
+
+/** Messages that answer one of the peer's; the others begin an exchange of their own. */
+function isReply(message: Message): boolean {
+  return (
+    message.type === 'appendReply' || message.type === 'voteReply' || message.type === 'readReply'
+  );
+}
+
+/**
+ * Requests of peers that are still open. An append and its acknowledgement are one request and one
+ * response: what is for a peer that waits for an answer goes back that way, the rest by its link.
+ */
+export class Answers {
+  readonly #links: PeerLinks;
+  #open: Open[] = [];
+
+  constructor(links: PeerLinks) {
+    this.#links = links;
+  }
+
+  open(from: MemberId, wait: Wait, reply: Open['reply'], nowMs: number): void {
+    this.#open.push({ from, wait, reply, sinceMs: nowMs });
+  }
+
+  /** The requests that this turn works off; `proposing`: also those held back for the batch. */
+  take(proposing: boolean): Open[] {
+    const due = ({ wait }: Open) => wait === 'turn' || (wait === 'propose' && proposing);
+    const taken = this.#open.filter(due);
+    if (taken.length > 0) this.#open = this.#open.filter((open) => !due(open));
+    return taken;
+  }
+
+  /** Messages that wait for no disk. A read index answers the request that asked for it. */
+  sendNow(messages: readonly Message[]): void {
+    if (messages.length === 0) return;
+    const rest: Message[] = [];
+    for (const message of messages) {
+      if (message.type !== 'readReply' || !this.#answerRead(message)) rest.push(message);
+    }
+    this.#send(rest);
+  }
+
+  /** The disk has what these messages speak of; ends the given requests. */
+  release(answering: readonly Open[], messages: readonly Message[]): void {
+    let rest = messages;
+    for (const { from, reply } of answering) {
+      const mine = rest.filter((message) => message.to === from && isReply(message));
+      if (mine.length > 0) rest = rest.filter((message) => !mine.includes(message));
+      reply(mine);
+    }
+    this.#send(rest);
+  }
+
+  /** Ends requests that have been open since before `beforeMs`: the peer will ask again. */
+  expire(beforeMs: number): void {
+    const late = this.#open.filter(({ sinceMs }) => sinceMs < beforeMs);
+    if (late.length === 0) return;
+    this.#open = this.#open.filter(({ sinceMs }) => sinceMs >= beforeMs);
+    for (const { reply } of late) reply([]);
+  }
+
+  releaseAll(): void {
+    const all = this.#open;
+    this.#open = [];
+    for (const { reply } of all) reply([]);
+  }
+
+  #answerRead(message: Message): boolean {
+    const at = this.#open.findIndex(({ wait, from }) => wait === 'read' && from === message.to);
+    const [open] = at < 0 ? [] : this.#open.splice(at, 1);
+    open?.reply([message]);
+    return open !== undefined;
+  }
+
+  #send(messages: readonly Message[]): void {
+    const [first] = messages;
+    if (first === undefined) return;
+    if (messages.every(({ to }) => to === first.to)) return this.#links.send(first.to, messages);
+    for (const to of new Set(messages.map((message) => message.to))) {
+      this.#links.send(
+        to,
+        messages.filter((message) => message.to === to),
+      );
+    }
+  }
+}

@@ -1,0 +1,47 @@
+import { DurableObject } from 'cloudflare:workers';
+import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
+import { limits } from '../config.ts';
+import { Server, type ServerEnv } from './server.ts';
+import { steadyClock } from './system.ts';
+
+/**
+ * A member of the cluster as a Durable Object. It adds nothing to {@link Server} but the platform's
+ * ways in: RPC from the gateway, fetch from members of the same deployment, alarms.
+ */
+export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
+  readonly #server: Server;
+
+  constructor(ctx: DurableObjectState, env: ServerEnv) {
+    super(ctx, env);
+    this.#server = new Server(ctx, env, steadyClock());
+    void ctx.blockConcurrencyWhile(() => this.#server.open());
+  }
+
+  call(path: string, body: string, context: CallContext): Promise<CallReply> {
+    return this.#server.call(path, body, context);
+  }
+
+  inspect(path: string, query: string): Promise<PlainReply> {
+    return this.#server.inspect(path, query);
+  }
+
+  async raft(body: ArrayBuffer): Promise<ArrayBuffer> {
+    const answer = await this.#server.raft(new Uint8Array(body));
+    return answer.buffer as ArrayBuffer;
+  }
+
+  /** Members of the same deployment: there is no way in here from outside. */
+  override async fetch(request: Request): Promise<Response> {
+    if (request.method !== 'POST') return new Response('Method Not Allowed\n', { status: 405 });
+    const answer = await this.#server.raft(new Uint8Array(await request.arrayBuffer()));
+    return new Response(answer, { headers: { 'content-type': 'application/cbor' } });
+  }
+
+  /**
+   * With a compatibility date before 2026-10-01 an object that only has timers and outgoing calls,
+   * as a leader does, is evicted after a minute or two. An alarm is an event, and keeps it.
+   */
+  override async alarm(): Promise<void> {
+    if (this.#server.awake()) await this.ctx.storage.setAlarm(Date.now() + limits.watchdogMs);
+  }
+}

@@ -1,0 +1,450 @@
+import { encodeCommand } from '../api/command.ts';
+import { EtcdError } from '../api/error.ts';
+import type { Command } from '../api/gen/command_pb.ts';
+import { limits } from '../config.ts';
+import { assert, must } from '../lib/assert.ts';
+import { EMPTY_BYTES } from '../lib/bytes.ts';
+import type { Prng } from '../lib/prng.ts';
+import type { Input } from '../raft/input.ts';
+import {
+  type ConfState,
+  type Entry,
+  EntryKind,
+  type MemberId,
+  type Message,
+} from '../raft/message.ts';
+import type { Output, PersistBatch, SoftState } from '../raft/output.ts';
+import { Raft, type RaftStatus } from '../raft/raft.ts';
+import { StateMachine } from '../state/machine.ts';
+import type { ApplyResult } from '../state/result.ts';
+import { SnapshotReceiver } from '../state/snapshot.ts';
+import { Answers } from './answers.ts';
+import type { NodeHost } from './host.ts';
+import { type ProposalOutcome, Proposals } from './proposals.ts';
+import { Reads } from './reads.ts';
+
+export interface NodeOptions {
+  readonly memberId: MemberId;
+  /** The configuration of a cluster that starts from nothing; used only when the database is empty. */
+  readonly initialConfState: ConfState;
+  readonly heartbeatIntervalMs: number;
+  readonly electionTimeoutMs: number;
+  readonly quiesceAfterMs: number;
+  /** Applied entries between compactions of the log. */
+  readonly snapshotCount: number;
+  /** Entries kept behind the compaction point for slow followers. */
+  readonly snapshotCatchUpEntries: number;
+  readonly prng: Prng;
+  /** Called for each applied command, in order: watches, leases, metrics. */
+  readonly onApplied?: (result: ApplyResult) => void;
+  readonly onSoftState?: (state: SoftState) => void;
+  /** Test only: see raft/bugs.ts and state/bugs.ts. */
+  readonly bugs?: ReadonlySet<string>;
+}
+
+export interface NodeStatus {
+  readonly raft: RaftStatus;
+  readonly pendingProposals: number;
+  readonly pendingReads: number;
+}
+
+/**
+ * One member of the cluster without its platform: the core, the state machine and the order in
+ * which they are driven. Everything that arrives is queued, and a turn works off the queue:
+ *
+ *   1. step the core with everything queued
+ *   2. send what need not wait for the disk (the peers write while this member writes)
+ *   3. in one stretch: write log rows, apply committed entries, write state rows that are due;
+ *      answer clients
+ *   4. when the rows are durable: tell the core, send what waited for them
+ *
+ * While rows are on their way to the disk new proposals gather, and go into one batch after them
+ * (group commit); messages, reads and time are worked off meanwhile.
+ */
+export class Node {
+  readonly #options: NodeOptions;
+  readonly #host: NodeHost;
+  readonly #raft: Raft;
+  #machine: StateMachine;
+  readonly #proposals = new Proposals();
+  readonly #reads = new Reads();
+  readonly #answers: Answers;
+  #inputs: Input[] = [];
+  /** Proposals of other members that wait for the batch under way. */
+  #heldInputs: Input[] = [];
+  #soft: SoftState = { role: 'follower', leader: null, term: 0 };
+  #receiver: { readonly transferId: string; next: number; readonly sink: SnapshotReceiver } | null =
+    null;
+  #turnScheduled = false;
+  #syncsInFlight = 0;
+  /** Proposals are not handed over before this time: the way to the leader has just failed. */
+  #holdUntilMs = 0;
+  #compactedIndex: number;
+  #stopped = false;
+
+  /** Loads the member from its rows alone; raises the epoch, so that an older instance is known as such. */
+  constructor(options: NodeOptions, host: NodeHost) {
+    this.#options = options;
+    this.#host = host;
+    let loaded = host.disk.load();
+    if (loaded.snapshot.confState.voters.length === 0) {
+      host.disk.bootstrap(options.initialConfState);
+      loaded = host.disk.load();
+    }
+    const epoch = loaded.epoch + 1;
+    host.disk.saveEpoch(epoch);
+    this.#machine = this.#loadMachine();
+    this.#compactedIndex = loaded.snapshot.index;
+    this.#answers = new Answers(host.links);
+    this.#raft = new Raft(
+      {
+        id: options.memberId,
+        prng: options.prng,
+        heartbeatIntervalMs: options.heartbeatIntervalMs,
+        electionTimeoutMs: options.electionTimeoutMs,
+        quiesceAfterMs: options.quiesceAfterMs,
+        appendBytesMax: limits.appendBytesMax,
+        inflightAppendsMax: limits.inflightAppendsMax,
+        uncommittedBytesMax: limits.uncommittedBytesMax,
+        applyBytesMax: limits.applyBytesMax,
+        cacheBytesMax: limits.logCacheBytesMax,
+        ...(options.bugs ? { bugs: options.bugs } : {}),
+      },
+      {
+        ...loaded,
+        applied: this.#machine.appliedIndex,
+        confState: loaded.snapshot.confState,
+        epoch,
+      },
+      host.disk,
+      host.nowMs(),
+    );
+  }
+
+  /** Nothing is sent before the new epoch is durable. */
+  start(): void {
+    this.#sync(() => this.#enqueue({ type: 'tick' }));
+  }
+
+  get machine(): StateMachine {
+    return this.#machine;
+  }
+
+  get soft(): SoftState {
+    return this.#soft;
+  }
+
+  get status(): NodeStatus {
+    return {
+      raft: this.#raft.status,
+      pendingProposals: this.#proposals.pendingCount,
+      pendingReads: this.#reads.pendingCount,
+    };
+  }
+
+  /**
+   * Messages of one peer. `reply` is called once, with the messages for that peer that came of them,
+   * when these may leave.
+   */
+  receive(messages: readonly Message[], reply: (messages: readonly Message[]) => void): void {
+    const first = messages[0];
+    if (this.#stopped || first === undefined) return reply([]);
+    let held = false;
+    for (const message of messages) {
+      if (message.type === 'snapshot' && !this.#stagingComplete(message)) continue;
+      const input: Input = { type: 'message', message };
+      if (message.type === 'propose') {
+        this.#heldInputs.push(input);
+        held = true;
+      } else this.#inputs.push(input);
+    }
+    const asks = messages.some(({ type }) => type === 'read');
+    this.#answers.open(first.from, asks ? 'read' : held ? 'propose' : 'turn', reply, this.#nowMs);
+    this.#schedule();
+  }
+
+  /** A write. `done` is called once: with what applying it did, or why that is not known to have happened. */
+  propose(
+    request: Command['request'],
+    timeoutMs: number,
+    done: (outcome: ProposalOutcome) => void,
+  ): void {
+    if (this.#stopped) return done({ error: EtcdError.of('stopped') });
+    const { memberId } = this.#options;
+    const { epoch } = this.#raft.status;
+    const timeMs = this.#host.wallClockMs();
+    const encode = (sequence: number) =>
+      encodeCommand({
+        memberId,
+        epoch: BigInt(epoch),
+        sequence: BigInt(sequence),
+        timeMs: BigInt(timeMs),
+        request,
+      });
+    this.#proposals.add(encode, this.#nowMs + timeoutMs, done);
+    this.#schedule();
+  }
+
+  /** Linearizability: on success the local state machine contains every write completed before the call. */
+  barrier(timeoutMs: number, done: (error: EtcdError | null) => void): void {
+    if (this.#stopped) return done(EtcdError.of('stopped'));
+    this.#reads.add(this.#nowMs + timeoutMs, done);
+    this.#schedule();
+  }
+
+  /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
+  receiveChunk(transferId: string, sequence: number, chunk: Uint8Array): boolean {
+    if (this.#stopped) return false;
+    if (sequence === 0) {
+      this.#host.disk.state.stageClear();
+      const sink = new SnapshotReceiver(this.#host.disk.state);
+      this.#receiver = { transferId, next: 0, sink };
+    }
+    const receiver = this.#receiver;
+    if (receiver?.transferId !== transferId || receiver.next !== sequence) return false;
+    receiver.sink.write(chunk);
+    receiver.next++;
+    return true;
+  }
+
+  snapshotStatus(to: MemberId, transferId: string, index: number, term: number, ok: boolean): void {
+    this.#enqueue({ type: 'snapshotStatus', to, transferId, index, term, ok });
+  }
+
+  /** Messages to the peer were lost for certain. */
+  unreachable(peer: MemberId): void {
+    this.#enqueue({ type: 'unreachable', peer });
+    if (peer !== this.#soft.leader) return;
+    this.#holdUntilMs = this.#nowMs + this.#options.heartbeatIntervalMs;
+    this.#proposals.resend();
+  }
+
+  transferLeadership(to: MemberId): void {
+    this.#enqueue({ type: 'transferLeadership', to });
+  }
+
+  /** The time asked for with setAlarm has come. */
+  tick(): void {
+    this.#enqueue({ type: 'tick' });
+  }
+
+  /** Refuses what waits and does nothing any more. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#host.setAlarm(null);
+    this.#proposals.failAll(EtcdError.of('stopped'));
+    this.#reads.failAll(EtcdError.of('stopped'));
+    this.#answers.releaseAll();
+  }
+
+  get #nowMs(): number {
+    return this.#host.nowMs();
+  }
+
+  #enqueue(input: Input): void {
+    if (this.#stopped) return;
+    this.#inputs.push(input);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#turnScheduled || this.#stopped) return;
+    this.#turnScheduled = true;
+    this.#host.defer(() => {
+      this.#turnScheduled = false;
+      if (this.#stopped) return;
+      try {
+        this.#turn();
+      } catch (error) {
+        this.#fail(error);
+      }
+    });
+  }
+
+  #fail(error: unknown): void {
+    this.stop();
+    this.#host.fatal(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #turn(): void {
+    const nowMs = this.#nowMs;
+    this.#expire(nowMs);
+    const answering = this.#answers.take(this.#mayPropose);
+    const output = this.#raft.step(this.#takeInputs(nowMs), nowMs);
+    this.#answers.sendNow(output.sendNow);
+    if (output.softState) this.#softStateChanged(output.softState);
+    if (output.dropped.length > 0) this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
+
+    if (output.persist) this.#write(output.persist);
+    const results = this.#apply(output.apply);
+    const flushed = this.#flushIfDue() || output.snapshotsWanted.length > 0;
+    this.#sendSnapshots(output.snapshotsWanted);
+    const release = () => this.#answers.release(answering, output.sendAfterPersist);
+    if (output.persist || flushed) this.#sync(release, output.persist?.sequence);
+    else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
+    else release();
+
+    this.#answerClients(results, output);
+    this.#setAlarm(nowMs, output);
+    if (output.more || this.#reads.due || this.#inputs.length > 0) this.#schedule();
+  }
+
+  /** New proposals wait while rows are on their way: they all go into the next batch. */
+  get #mayPropose(): boolean {
+    return this.#syncsInFlight === 0;
+  }
+
+  #takeInputs(nowMs: number): Input[] {
+    const inputs = this.#inputs;
+    this.#inputs = [];
+    if (this.#mayPropose) {
+      inputs.push(...this.#heldInputs);
+      this.#heldInputs = [];
+      if (this.#soft.leader !== null && nowMs >= this.#holdUntilMs) this.#takeProposals(inputs);
+    }
+    const readId = this.#reads.ask();
+    if (readId !== null) inputs.push({ type: 'read', id: readId });
+    return inputs;
+  }
+
+  #takeProposals(inputs: Input[]): void {
+    const batch = this.#proposals.take(limits.turnProposalsMax);
+    if (batch.length === 0) return;
+    const proposals = batch.map((data) => ({ kind: EntryKind.normal, data }));
+    inputs.push({ type: 'propose', proposals });
+  }
+
+  #write(batch: PersistBatch): void {
+    this.#host.disk.write(batch);
+    if (!batch.snapshot) return;
+    this.#receiver = null;
+    this.#machine = this.#loadMachine();
+    const { index } = batch.snapshot.meta;
+    assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
+    this.#compactedIndex = index;
+    const { memberId } = this.#options;
+    this.#proposals.installed(this.#machine.lastSequence(memberId, this.#raft.status.epoch));
+  }
+
+  #apply(entries: readonly Entry[]): ApplyResult[] {
+    const results: ApplyResult[] = [];
+    for (const { index, term, kind, data } of entries) {
+      const command = kind === EntryKind.normal ? data : EMPTY_BYTES;
+      const result = this.#machine.apply({ index, term, data: command });
+      if (result) results.push(result);
+    }
+    if (entries.length > 0) {
+      this.#inputs.push({ type: 'applied', index: this.#machine.appliedIndex });
+    }
+    return results;
+  }
+
+  /** State rows go to disk in batches; then the log before them may be forgotten. */
+  #flushIfDue(): boolean {
+    if (!this.#machine.needsFlush) return false;
+    this.#machine.flush();
+    const { snapshotCount, snapshotCatchUpEntries } = this.#options;
+    const index = this.#machine.appliedIndex - snapshotCatchUpEntries;
+    if (index - this.#compactedIndex >= snapshotCount) this.#compactLog(index);
+    return true;
+  }
+
+  #compactLog(index: number): void {
+    const { disk } = this.#host;
+    disk.compact({ index, term: disk.term(index), confState: this.#raft.status.confState });
+    this.#compactedIndex = index;
+    this.#inputs.push({ type: 'compact', index });
+  }
+
+  /** Calls `then` when everything written so far is durable. */
+  #sync(then: () => void, sequence?: number): void {
+    this.#syncsInFlight++;
+    this.#host.disk.sync((error) => {
+      if (this.#stopped) return;
+      if (error) return this.#fail(error);
+      this.#syncsInFlight--;
+      if (sequence !== undefined) this.#inputs.push({ type: 'persisted', sequence });
+      then();
+      this.#schedule();
+    });
+  }
+
+  #answerClients(results: readonly ApplyResult[], output: Output): void {
+    const { memberId, onApplied } = this.#options;
+    const { epoch } = this.#raft.status;
+    for (const result of results) {
+      onApplied?.(result);
+      const { origin } = result;
+      if (origin.memberId === memberId && origin.epoch === epoch) this.#proposals.applied(result);
+    }
+    for (const { id, index } of output.reads) this.#reads.confirmed(id, index);
+    for (const { id } of output.readFailures) this.#reads.failed(id);
+    this.#reads.applied(this.#machine.appliedIndex);
+  }
+
+  #softStateChanged(soft: SoftState): void {
+    const moved = soft.leader !== this.#soft.leader || soft.term !== this.#soft.term;
+    this.#soft = soft;
+    this.#options.onSoftState?.(soft);
+    if (!moved) return;
+    this.#holdUntilMs = 0;
+    this.#proposals.resend();
+    this.#schedule();
+  }
+
+  #expire(nowMs: number): void {
+    const error = () =>
+      EtcdError.of(this.#soft.leader === null ? 'timeoutDueToLeaderFail' : 'timeout');
+    this.#proposals.expire(nowMs, error);
+    this.#reads.expire(nowMs, () => EtcdError.of('timeout'));
+    this.#answers.expire(nowMs - this.#options.electionTimeoutMs);
+  }
+
+  #setAlarm(nowMs: number, output: Output): void {
+    const held = this.#proposals.queuedCount > 0 && this.#holdUntilMs > nowMs;
+    const times = [
+      output.deadlineMs,
+      this.#proposals.deadlineMs,
+      this.#reads.deadlineMs,
+      held ? this.#holdUntilMs : null,
+    ].filter((time) => time !== null);
+    this.#host.setAlarm(times.length > 0 ? Math.min(...times) : null);
+    if (
+      this.#proposals.queuedCount > 0 &&
+      this.#mayPropose &&
+      !held &&
+      this.#soft.leader !== null
+    ) {
+      this.#schedule();
+    }
+  }
+
+  #sendSnapshots(peers: readonly MemberId[]): void {
+    for (const to of peers) {
+      this.#machine.flush();
+      const source = this.#machine.openSnapshot();
+      const { confState, epoch } = this.#raft.status;
+      const transferId = `${this.#options.memberId}.${epoch}.${source.index}.${to}`;
+      this.#host.log('info', `sending a snapshot of index ${source.index} to ${to}`);
+      this.#host.links.sendSnapshot(to, {
+        meta: { index: source.index, term: source.term, confState },
+        transferId,
+        next: () => source.next(),
+        close: () => source.close(),
+      });
+    }
+  }
+
+  /** All bytes of the state that the message announces are here and whole. */
+  #stagingComplete(message: Message & { type: 'snapshot' }): boolean {
+    const receiver = this.#receiver;
+    if (receiver?.transferId !== message.transferId) return false;
+    const { index, term } = receiver.sink.finish();
+    return index === message.snapshot.index && term === message.snapshot.term;
+  }
+
+  #loadMachine(): StateMachine {
+    return new StateMachine(must(this.#host.disk.state, 'no store'), this.#options.bugs);
+  }
+}

@@ -1,0 +1,135 @@
+import { EtcdError } from '../api/error.ts';
+import { limits } from '../config.ts';
+import { assert } from '../lib/assert.ts';
+import type { ApplyResult } from '../state/result.ts';
+
+export type ProposalOutcome =
+  | { readonly result: ApplyResult; readonly error?: undefined }
+  | { readonly error: EtcdError; readonly result?: undefined };
+
+/** A write of a client of this member, until it is applied, refused or out of time. */
+interface Pending {
+  /** Encodes the command with the place it has in this member's stream. */
+  readonly encode: (sequence: number) => Uint8Array;
+  readonly deadlineMs: number;
+  readonly done: (outcome: ProposalOutcome) => void;
+  sequence: number;
+}
+
+/**
+ * The writes of this member's clients, in order. A command may be handed to the core, and so to a
+ * leader, more than once: after a change of leader, or when a connection failed, all that have not
+ * been applied are handed over again in the same order. The state machine applies each
+ * (member, epoch, sequence) at most once and never out of order, so a repetition is harmless.
+ */
+export class Proposals {
+  /** In order of sequence, because later ones get larger numbers and maps keep insertion order. */
+  readonly #pending = new Map<number, Pending>();
+  /** Those to hand over next. */
+  #queue: Pending[] = [];
+  #lastSequence = 0;
+  #nextDeadlineMs: number | null = null;
+
+  get pendingCount(): number {
+    return this.#pending.size;
+  }
+
+  get queuedCount(): number {
+    return this.#queue.length;
+  }
+
+  /** When {@link expire} has something to do; may be early. */
+  get deadlineMs(): number | null {
+    return this.#nextDeadlineMs;
+  }
+
+  add(
+    encode: (sequence: number) => Uint8Array,
+    deadlineMs: number,
+    done: (outcome: ProposalOutcome) => void,
+  ): void {
+    if (this.#pending.size >= limits.pendingProposalsMax) {
+      done({ error: EtcdError.of('tooManyRequests') });
+      return;
+    }
+    if (this.#nextDeadlineMs === null || deadlineMs < this.#nextDeadlineMs) {
+      this.#nextDeadlineMs = deadlineMs;
+    }
+    this.#enqueue({ encode, deadlineMs, done, sequence: 0 });
+  }
+
+  /** The next commands for the core, encoded, at most so many. */
+  take(countMax: number): Uint8Array[] {
+    const batch = this.#queue.splice(0, countMax);
+    return batch
+      .filter(({ sequence }) => this.#pending.has(sequence))
+      .map((pending) => pending.encode(pending.sequence));
+  }
+
+  /** Hands over again everything that has not been applied: the way to the leader changed or failed. */
+  resend(): void {
+    this.#queue = [...this.#pending.values()];
+  }
+
+  /** One of this instance's commands has been applied. */
+  applied(result: ApplyResult): void {
+    const { sequence } = result.origin;
+    const skipped: Pending[] = [];
+    for (const pending of this.#pending.values()) {
+      if (pending.sequence > sequence) break;
+      this.#pending.delete(pending.sequence);
+      if (pending.sequence === sequence) pending.done({ result });
+      else skipped.push(pending);
+    }
+    // What has a smaller number and was not applied before can never be: the state machine takes
+    // numbers in rising order only. A leader dropped it (overload, a transfer). It starts over.
+    if (skipped.length > 0) this.#renumber(skipped);
+  }
+
+  /**
+   * A snapshot replaced the state: what happened to the commands up to `sequence` cannot be known,
+   * the rest has not been applied.
+   */
+  installed(sequence: number): void {
+    for (const pending of this.#pending.values()) {
+      if (pending.sequence > sequence) break;
+      this.#finish(pending, EtcdError.of('timeoutDueToConnectionLost'));
+    }
+  }
+
+  expire(nowMs: number, error: () => EtcdError): void {
+    if (this.#nextDeadlineMs === null || nowMs < this.#nextDeadlineMs) return;
+    let next: number | null = null;
+    for (const pending of this.#pending.values()) {
+      if (pending.deadlineMs <= nowMs) this.#finish(pending, error());
+      else if (next === null || pending.deadlineMs < next) next = pending.deadlineMs;
+    }
+    this.#nextDeadlineMs = next;
+  }
+
+  /** Refuses everything: the member stops. Whether what was handed over happens is unknown. */
+  failAll(error: EtcdError): void {
+    for (const pending of this.#pending.values()) this.#finish(pending, error);
+    this.#queue = [];
+  }
+
+  #enqueue(pending: Pending): void {
+    pending.sequence = ++this.#lastSequence;
+    this.#pending.set(pending.sequence, pending);
+    this.#queue.push(pending);
+  }
+
+  #renumber(skipped: readonly Pending[]): void {
+    const stale = new Set(skipped);
+    this.#queue = this.#queue.filter((pending) => !stale.has(pending));
+    for (const pending of skipped) {
+      assert(!this.#pending.has(pending.sequence), 'a command is pending under two numbers');
+      this.#enqueue(pending);
+    }
+  }
+
+  #finish(pending: Pending, error: EtcdError): void {
+    this.#pending.delete(pending.sequence);
+    pending.done({ error });
+  }
+}

@@ -1,0 +1,175 @@
+/** The leader's side of replication: what is sent to whom, and what the answers commit. */
+import { assert } from '../lib/assert.ts';
+import { hasBug } from './bugs.ts';
+import type {
+  AppendReply,
+  AppendRequest,
+  ConfState,
+  Entry,
+  EntryKind,
+  MemberId,
+} from './message.ts';
+import type { Progress } from './progress.ts';
+import { quorumReached } from './quorum.ts';
+import { envelope, isLeader, type RaftState } from './state.ts';
+
+/** Appends one entry of our term; it is sent when the step ends. */
+export function appendEntry(state: RaftState, kind: EntryKind, data: Uint8Array): void {
+  assert(isLeader(state), 'only a leader adds to the log');
+  const index = state.log.lastIndex + 1;
+  state.log.append([{ index, term: state.term, kind, data }]);
+}
+
+/** Sends every peer what it may be sent: entries within its window, or a sign of life if one is due. */
+export function replicate(state: RaftState): void {
+  for (const [id, progress] of state.progress) replicateTo(state, id, progress);
+  state.roundStarted = false;
+}
+
+/** A peer's answer to an append or a snapshot, of our term. */
+export function handleAppendReply(state: RaftState, message: AppendReply): void {
+  const progress = state.progress.get(message.from);
+  if (progress === undefined) return;
+  progress.heardMs = state.nowMs;
+  progress.roundAcked = Math.max(progress.roundAcked, message.round);
+  const { log } = state;
+  if (message.accepted) {
+    assert(message.index <= log.lastIndex, `${message.from} acknowledges what was never sent`);
+    progress.accepted(message.index, log.firstIndex);
+    return;
+  }
+  const { hintIndex, hintTerm } = message;
+  const resumeAfter = log.lastNotAbove(hintIndex, hintTerm, progress.match);
+  progress.refused(message.index, resumeAfter);
+}
+
+/** Moves the commit index to what a quorum holds. @returns whether it moved */
+export function advanceCommit(state: RaftState): boolean {
+  const { log } = state;
+  // Our own copy counts only once it is on our disk (thesis §10.2.1).
+  const own = hasBug(state, 'leader-counts-unpersisted') ? log.lastIndex : log.durableIndex;
+  const index = quorumReached(state.config, (id) =>
+    id === state.id ? own : (state.progress.get(id)?.match ?? 0),
+  );
+  if (!Number.isFinite(index) || index <= log.commit) return false;
+  // An entry of an earlier term may still be replaced although a majority holds it; it is committed
+  // by one of our term that follows it (thesis §3.6.2, figure 3.7).
+  const ofThisTerm = log.term(index) === state.term;
+  if (!ofThisTerm && !hasBug(state, 'commit-earlier-term-by-counting')) return false;
+  log.commitTo(index);
+  releaseCommitted(state);
+  return true;
+}
+
+/** Nothing is under way to any peer, and each holds the whole log and knows that it is committed. */
+export function isFullyReplicated(state: RaftState): boolean {
+  const { lastIndex, commit } = state.log;
+  if (commit !== lastIndex || state.log.durableIndex !== lastIndex) return false;
+  for (const progress of state.progress.values()) {
+    if (progress.match !== lastIndex) return false;
+  }
+  return true;
+}
+
+function releaseCommitted(state: RaftState): void {
+  let done = 0;
+  for (const { lastIndex, bytes } of state.uncommitted) {
+    if (lastIndex > state.log.commit) break;
+    state.uncommittedBytes -= bytes;
+    done++;
+  }
+  state.uncommitted.splice(0, done);
+}
+
+function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
+  const { log } = state;
+  const { appendBytesMax, inflightAppendsMax } = state.options;
+  let lifeSignDue = state.roundStarted;
+  while (!progress.isPaused(inflightAppendsMax) && progress.next <= log.lastIndex) {
+    const prevIndex = progress.next - 1;
+    if (prevIndex < log.compactedIndex) {
+      progress.needSnapshot();
+      state.outbox.wantSnapshot(id);
+      break;
+    }
+    const entries = log.slice(progress.next, log.lastIndex + 1, appendBytesMax);
+    sendAppend(state, id, prevIndex, entries);
+    progress.sent(prevIndex + entries.length, state.nowMs);
+    lifeSignDue = false;
+  }
+  if (lifeSignDue) sendLifeSign(state, id, progress);
+  else if (owesCommit(state, progress)) {
+    sendAppend(state, id, progress.match, []);
+    progress.sent(progress.match, state.nowMs);
+  }
+}
+
+/**
+ * A commit index that no entries will carry is sent by itself when nothing is under way: a quiet
+ * follower is then as fresh as a busy one. It takes a place in the window, so at most one waits.
+ */
+function owesCommit(state: RaftState, progress: Progress): boolean {
+  const idle = progress.state === 'replicate' && progress.inflight === 0;
+  return idle && progress.commitSent < Math.min(state.log.commit, progress.match);
+}
+
+/** A heartbeat is an append without entries; to a peer with staged bytes it is the order to install. */
+function sendLifeSign(state: RaftState, id: MemberId, progress: Progress): void {
+  if (progress.staged !== null) {
+    const { index, term, transferId } = progress.staged;
+    const snapshot = { index, term, confState: confStateAt(state, index) };
+    const base = envelope(state, id);
+    state.outbox.sendNow({ ...base, type: 'snapshot', snapshot, transferId, round: state.round });
+    return;
+  }
+  sendAppend(state, id, lifeSignAnchor(state, progress), []);
+}
+
+/**
+ * What a heartbeat compares. After everything sent, when appends have been unanswered for two
+ * intervals: a refusal then shows that they were lost, and replication resumes by probing. Before
+ * that, only what is proven, so that a heartbeat that overtakes a large append is not taken for a
+ * loss. Index 0 always fits.
+ */
+function lifeSignAnchor(state: RaftState, progress: Progress): number {
+  if (progress.state === 'snapshot') return 0;
+  const oldestMs = progress.oldestInflightMs;
+  const patienceMs = 2 * state.options.heartbeatIntervalMs;
+  const waits = oldestMs !== null && state.nowMs < oldestMs + patienceMs;
+  const anchor = waits ? progress.match : progress.next - 1;
+  return anchor < state.log.compactedIndex ? 0 : anchor;
+}
+
+function sendAppend(
+  state: RaftState,
+  to: MemberId,
+  prevIndex: number,
+  entries: readonly Entry[],
+): void {
+  const { log } = state;
+  const progress = state.progress.get(to);
+  const lastIndex = prevIndex + entries.length;
+  if (progress !== undefined) {
+    progress.commitSent = Math.max(progress.commitSent, Math.min(log.commit, lastIndex));
+  }
+  const message: AppendRequest = {
+    ...envelope(state, to),
+    type: 'append',
+    prevIndex,
+    prevTerm: prevIndex === 0 ? 0 : log.term(prevIndex),
+    entries,
+    commit: log.commit,
+    round: state.round,
+    quiesce: state.quiescent,
+  };
+  state.outbox.sendNow(message);
+}
+
+/** The configuration that was current at an index which is not compacted away. */
+export function confStateAt(state: RaftState, index: number): ConfState {
+  let current = state.configHistory[0]?.confState ?? state.config;
+  for (const entry of state.configHistory) {
+    if (entry.index <= index) current = entry.confState;
+  }
+  return current;
+}

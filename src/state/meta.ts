@@ -1,0 +1,102 @@
+import { assert } from '../lib/assert.ts';
+import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
+import { utf8 } from '../lib/bytes.ts';
+import { Origins } from './origins.ts';
+import type { StateStore } from './store.ts';
+
+/** A member that finds rows of a newer schema stops: it would not understand them. */
+const SCHEMA_VERSION = 1;
+export const META_KEY = utf8('meta');
+
+/** A compaction of rows that is under way. */
+export interface CompactionProgress {
+  /** The compact revision that it works towards. */
+  readonly revision: number;
+  readonly table: 'history' | 'dead';
+  /** Rows before this key are done. */
+  readonly cursor: Uint8Array;
+}
+
+/**
+ * What the rows of the other tables are the state of, in one row: written in the same transaction
+ * as they are, so that the applied index and its effects can never part.
+ */
+export interface Meta {
+  readonly appliedIndex: number;
+  readonly appliedTerm: number;
+  readonly revision: number;
+  /** -1 before the first compaction, as etcd reports it. */
+  readonly compactRevision: number;
+  /** The compact revision up to which rows are gone. */
+  readonly compactedRevision: number;
+  readonly progress: CompactionProgress | null;
+  /** A checksum over the outcome of every command since the beginning: equal on all members at an index. */
+  readonly chain: number;
+  readonly origins: Origins;
+}
+
+export function readMeta(store: StateStore): Meta {
+  const row = store.get('meta', META_KEY);
+  return row === null ? emptyMeta() : decodeMeta(row);
+}
+
+/** An empty store is at revision 1, as etcd's. */
+function emptyMeta(): Meta {
+  return {
+    appliedIndex: 0,
+    appliedTerm: 0,
+    revision: 1,
+    compactRevision: -1,
+    compactedRevision: -1,
+    progress: null,
+    chain: 0,
+    origins: new Origins(),
+  };
+}
+
+export function encodeMeta(meta: Meta): Uint8Array {
+  const writer = new BinaryWriter(256)
+    .varint(SCHEMA_VERSION)
+    .varint(meta.appliedIndex)
+    .varint(meta.appliedTerm)
+    .varint(meta.revision)
+    .varint(meta.compactRevision + 1)
+    .varint(meta.compactedRevision + 1)
+    .varint(meta.chain);
+  const { progress } = meta;
+  writer.varint(progress === null ? 0 : progress.table === 'history' ? 1 : 2);
+  if (progress) writer.varint(progress.revision).bytes(progress.cursor);
+  meta.origins.write(writer);
+  return writer.finish();
+}
+
+function decodeMeta(row: Uint8Array): Meta {
+  const reader = new BinaryReader(row);
+  const version = reader.varint();
+  assert(version === SCHEMA_VERSION, `rows of schema version ${version}`);
+  const appliedIndex = reader.varint();
+  const appliedTerm = reader.varint();
+  const revision = reader.varint();
+  const compactRevision = reader.varint() - 1;
+  const compactedRevision = reader.varint() - 1;
+  const chain = reader.varint();
+  const progress = readProgress(reader);
+  const origins = Origins.read(reader);
+  return {
+    appliedIndex,
+    appliedTerm,
+    revision,
+    compactRevision,
+    compactedRevision,
+    progress,
+    chain,
+    origins,
+  };
+}
+
+function readProgress(reader: BinaryReader): CompactionProgress | null {
+  const table = reader.varint();
+  if (table === 0) return null;
+  const revision = reader.varint();
+  return { revision, table: table === 1 ? 'history' : 'dead', cursor: reader.bytes().slice() };
+}

@@ -1,0 +1,255 @@
+import { EtcdError } from '../api/error.ts';
+import { limits } from '../config.ts';
+import { assert } from '../lib/assert.ts';
+import { compareBytes, mapKey, ownBytes } from '../lib/bytes.ts';
+import { Cache } from './cache.ts';
+import { History } from './history.ts';
+import type { Journal } from './journal.ts';
+import { ALL_KEYS } from './key_range.ts';
+import type { Meta } from './meta.ts';
+import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import type { KeyRange, StateStore } from './store.ts';
+import {
+  decodeVersion,
+  encodeVersion,
+  placeOf,
+  sizeOf,
+  tombstone,
+  type Version,
+} from './version.ts';
+
+const VERSION_CODEC: RowCodec<Version> = {
+  encode: encodeVersion,
+  decode: decodeVersion,
+  sizeOf,
+};
+
+/** A change and what it replaced: an event before anybody asked for it. */
+export interface Change {
+  readonly version: Version;
+  /** The live version before; null when the key was created or did not exist. */
+  readonly replaced: Version | null;
+  /** The change as bytes, the same on every member. */
+  readonly content: Uint8Array;
+}
+
+type MvccMeta = Pick<Meta, 'revision' | 'compactRevision' | 'compactedRevision'>;
+
+/** What a put writes. */
+export interface NewValue {
+  readonly value: Uint8Array;
+  readonly lease: bigint;
+}
+
+/**
+ * The keys and their versions. Each changing command makes one main revision; its changes are
+ * numbered inside it. Reads at any revision from the compact revision on give the same answer for ever.
+ */
+export class Mvcc {
+  readonly kv: OverlayTable<Version>;
+  readonly dead: OverlayTable<Version>;
+  readonly history: History;
+  readonly #journal: Journal;
+  #revision: number;
+  #compactRevision: number;
+  #changes: Change[] = [];
+  /** Whether any key may be dead: without one, a put of a new key need not look. */
+  #someDead: boolean;
+  #compactedRevision: number;
+  readonly #bugs: ReadonlySet<string>;
+
+  constructor(store: StateStore, journal: Journal, meta: MvccMeta, bugs: ReadonlySet<string>) {
+    const cache = new Cache<Version>(limits.kvCacheEntriesMax, limits.kvCacheBytesMax);
+    this.kv = new OverlayTable(store, 'kv', VERSION_CODEC, journal, cache);
+    this.dead = new OverlayTable(store, 'dead', VERSION_CODEC, journal);
+    this.history = new History(store);
+    this.#journal = journal;
+    this.#revision = meta.revision;
+    this.#compactRevision = meta.compactRevision;
+    this.#compactedRevision = meta.compactedRevision;
+    this.#someDead = !this.dead.scan(ALL_KEYS).next().done;
+    this.#bugs = bugs;
+  }
+
+  /** The newest main revision: 1 for an empty store. Inside a command: the one before it. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** The revision as a reader inside the command sees it: one more once the command has changed something. */
+  get currentRevision(): number {
+    return this.#revision + (this.#changes.length > 0 ? 1 : 0);
+  }
+
+  /** Reads below it are refused; -1 before the first compaction. */
+  get compactRevision(): number {
+    return this.#compactRevision;
+  }
+
+  /** The compact revision up to which rows are gone: of this member alone, answers never depend on it. */
+  get compactedRevision(): number {
+    return this.#compactedRevision;
+  }
+
+  get unflushedBytes(): number {
+    return this.kv.dirtyBytes + this.dead.dirtyBytes + this.history.pendingBytes;
+  }
+
+  /** Ends the command: its changes become one revision. Returns them in order. */
+  commit(): readonly Change[] {
+    const changes = this.#changes;
+    if (changes.length === 0) return changes;
+    this.#changes = [];
+    this.#revision++;
+    return changes;
+  }
+
+  /** Forgets the command's changes; the tables are taken back by the journal. */
+  rollback(): void {
+    this.history.truncate(this.#changes.length);
+    this.#changes = [];
+  }
+
+  /** Refuses reads below `revision` from now on. The rows go later, in slices. */
+  compactTo(revision: number): void {
+    const before = this.#compactRevision;
+    if (revision <= before) throw EtcdError.of('compacted');
+    if (revision > this.#revision) throw EtcdError.of('futureRevision');
+    this.#journal.note(() => {
+      this.#compactRevision = before;
+    });
+    this.#compactRevision = revision;
+  }
+
+  /** The rows that no read can ask for below this compact revision are gone. */
+  compacted(revision: number): void {
+    this.#compactedRevision = revision;
+    this.#someDead = !this.dead.scan(ALL_KEYS).next().done;
+  }
+
+  /** The live version of a key. */
+  newest(key: Uint8Array): Version | null {
+    return this.kv.get(key);
+  }
+
+  put(key: Uint8Array, { value, lease }: NewValue): Change {
+    const name = mapKey(key);
+    const old = this.kv.get(key, name);
+    const dead = old === null && this.#someDead ? this.dead.get(key, name) : null;
+    const revision = this.#revision + 1;
+    const before = old ?? dead;
+    const version: Version = {
+      key: ownBytes(key),
+      deleted: false,
+      createRevision: old ? old.createRevision : revision,
+      modRevision: revision,
+      sub: this.#changes.length,
+      version: old ? old.version + 1 : 1,
+      lease,
+      value: ownBytes(value),
+      previous: before && placeOf(before),
+    };
+    if (dead) this.dead.set(key, null, dead, name);
+    this.kv.set(key, version, old, name);
+    return this.#record(version, old);
+  }
+
+  /** Deletes a live key. */
+  delete(old: Version): Change {
+    const { key } = old;
+    const name = mapKey(key);
+    const version = tombstone(key, this.#revision + 1, this.#changes.length, placeOf(old));
+    this.kv.set(key, null, old, name);
+    this.dead.set(key, version, null, name);
+    this.#someDead = true;
+    return this.#record(version, old);
+  }
+
+  /** Throws when a read at this revision cannot be answered. */
+  checkReadable(revision: number): void {
+    const progressBug = this.#bugs.has('txn-range-sees-compaction-progress');
+    const floor = progressBug ? this.#compactedRevision : this.#compactRevision;
+    if (revision > this.currentRevision) throw EtcdError.of('futureRevision');
+    if (revision < floor) throw EtcdError.of('compacted');
+  }
+
+  /** The live versions of the range at a revision, in key order. */
+  *range(range: KeyRange, revision: number, reverse = false): Generator<Version> {
+    if (revision >= this.currentRevision) {
+      yield* this.kv.scan(range, reverse);
+      return;
+    }
+    for (const newest of this.newestOfAll(range, reverse)) {
+      const version = this.versionAt(newest, revision);
+      if (version !== null && !version.deleted) yield version;
+    }
+  }
+
+  /** The version before a change, live or not; null when it is not known any more. */
+  before(version: Version): Version | null {
+    return version.previous === null ? null : this.history.at(version.previous);
+  }
+
+  /** The newest version of the key at or below the revision; null when there was none. */
+  versionAt(newest: Version, revision: number): Version | null {
+    let version = newest;
+    while (version.modRevision > revision) {
+      if (version.previous === null) return null;
+      const previous = this.history.at(version.previous);
+      if (previous === null) {
+        // Only a deletion at or below the compact revision may be gone while a newer version names it.
+        assert(
+          version.previous.revision <= this.#compactRevision,
+          `a version at revision ${version.previous.revision} is missing from history`,
+        );
+        return null;
+      }
+      version = previous;
+    }
+    return version;
+  }
+
+  /** The newest version of one key, deletions included. */
+  newestOf(key: Uint8Array): Version | null {
+    const name = mapKey(key);
+    return this.kv.get(key, name) ?? this.dead.get(key, name);
+  }
+
+  count(range: KeyRange): number {
+    return this.kv.count(range);
+  }
+
+  flush(): void {
+    this.kv.flush();
+    this.dead.flush();
+    this.history.flush();
+  }
+
+  #record(version: Version, replaced: Version | null): Change {
+    const change = { version, replaced, content: this.history.append(version) };
+    this.#changes.push(change);
+    return change;
+  }
+
+  /** kv and dead in one order: a key is in exactly one of them. */
+  *newestOfAll(range: KeyRange, reverse = false): Generator<Version> {
+    if (!this.#someDead) {
+      yield* this.kv.scan(range, reverse);
+      return;
+    }
+    const sign = reverse ? -1 : 1;
+    const dead = this.dead.scan(range, reverse);
+    let next = dead.next();
+    for (const version of this.kv.scan(range, reverse)) {
+      while (!next.done && sign * compareBytes(next.value.key, version.key) < 0) {
+        yield next.value;
+        next = dead.next();
+      }
+      yield version;
+    }
+    while (!next.done) {
+      yield next.value;
+      next = dead.next();
+    }
+  }
+}

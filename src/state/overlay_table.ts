@@ -1,0 +1,220 @@
+import { limits } from '../config.ts';
+import { assert } from '../lib/assert.ts';
+import { bytesOfMapKey, mapKey } from '../lib/bytes.ts';
+import type { Cache } from './cache.ts';
+import type { Journal } from './journal.ts';
+import { isEmptyRange, keyAfter } from './key_range.ts';
+import { lowerBound } from './sorted.ts';
+import type { KeyRange, Row, StateStore, TableName } from './store.ts';
+
+/** How the rows of a table are written. */
+export interface RowCodec<T> {
+  encode(value: T): Uint8Array;
+  decode(key: Uint8Array, row: Uint8Array): T;
+  /** Bytes of memory, about. */
+  sizeOf(value: T): number;
+}
+
+export interface TableEntry<T> {
+  readonly key: Uint8Array;
+  readonly value: T;
+}
+
+interface Dirty<T> {
+  /** Null: deleted. */
+  readonly value: T | null;
+  /** Whether the store has a row of this key. */
+  readonly stored: boolean;
+}
+
+/**
+ * A table of the store with the changes since the last flush in memory above it. Reads see both;
+ * `flush` writes each changed key once, however often it changed.
+ */
+export class OverlayTable<T> {
+  readonly #store: StateStore;
+  readonly #table: TableName;
+  readonly #codec: RowCodec<T>;
+  readonly #journal: Journal;
+  readonly #dirty = new Map<string, Dirty<T>>();
+  /** The dirty keys in order; null until a scan asks for it. */
+  #order: string[] | null = null;
+  readonly #cache: Cache<T> | null;
+  #bytes = 0;
+
+  constructor(
+    store: StateStore,
+    table: TableName,
+    codec: RowCodec<T>,
+    journal: Journal,
+    cache: Cache<T> | null = null,
+  ) {
+    this.#store = store;
+    this.#table = table;
+    this.#codec = codec;
+    this.#journal = journal;
+    this.#cache = cache;
+  }
+
+  get name(): TableName {
+    return this.#table;
+  }
+
+  /** Memory held by changes that are not flushed. */
+  get dirtyBytes(): number {
+    return this.#bytes;
+  }
+
+  get dirtyCount(): number {
+    return this.#dirty.size;
+  }
+
+  get(key: Uint8Array, name = mapKey(key)): T | null {
+    const dirty = this.#dirty.get(name);
+    if (dirty !== undefined) return dirty.value;
+    const cached = this.#cache?.get(name);
+    if (cached !== undefined) return cached;
+    const row = this.#store.get(this.#table, key);
+    if (row === null) return null;
+    const value = this.#codec.decode(key, row);
+    this.#cache?.set(name, value, this.#codec.sizeOf(value) + key.length);
+    return value;
+  }
+
+  /** @param before what `get` returns for the key now: it tells whether a row will have to be deleted. */
+  set(key: Uint8Array, value: T | null, before: T | null, name = mapKey(key)): void {
+    const old = this.#dirty.get(name);
+    const stored = old ? old.stored : before !== null;
+    this.#journal.note(() => this.#restore(name, old));
+    if (old === undefined) this.#noteOrder(name);
+    else this.#bytes -= this.#sizeOf(name, old);
+    const dirty = { value, stored };
+    this.#dirty.set(name, dirty);
+    this.#bytes += this.#sizeOf(name, dirty);
+  }
+
+  /** The entries of the range in key order, read in bounded pages. The table must not change meanwhile. */
+  *scan(range: KeyRange, reverse = false, limit = Number.POSITIVE_INFINITY): Generator<T> {
+    for (const { value } of this.entries(range, reverse, limit)) yield value;
+  }
+
+  *entries(
+    range: KeyRange,
+    reverse = false,
+    limit = Number.POSITIVE_INFINITY,
+  ): Generator<TableEntry<T>> {
+    if (isEmptyRange(range) || limit <= 0) return;
+    const names = this.#dirtyNames(range, reverse);
+    let at = 0;
+    let left = limit;
+    for (const row of this.#storedRows(range, reverse, limit)) {
+      const rowName = mapKey(row.key);
+      for (; at < names.length; at++) {
+        const name = names[at] as string;
+        if (reverse ? name < rowName : name > rowName) break;
+        const value = this.#dirty.get(name)?.value ?? null;
+        if (value === null) continue;
+        yield { key: bytesOfMapKey(name), value };
+        if (--left === 0) return;
+      }
+      if (this.#dirty.has(rowName)) continue;
+      yield { key: row.key, value: this.#codec.decode(row.key, row.value) };
+      if (--left === 0) return;
+    }
+    for (; at < names.length; at++) {
+      const name = names[at] as string;
+      const value = this.#dirty.get(name)?.value ?? null;
+      if (value === null) continue;
+      yield { key: bytesOfMapKey(name), value };
+      if (--left === 0) return;
+    }
+  }
+
+  /** The rows of the range, as they will be in the store. */
+  *rows(range: KeyRange): Generator<Row> {
+    for (const { key, value } of this.entries(range)) {
+      yield { key, value: this.#codec.encode(value) };
+    }
+  }
+
+  /** The number of entries in the range, without reading them. */
+  count(range: KeyRange): number {
+    if (isEmptyRange(range)) return 0;
+    let count = this.#store.count(this.#table, range);
+    for (const name of this.#dirtyNames(range, false)) {
+      const dirty = this.#dirty.get(name);
+      if (dirty === undefined) continue;
+      count += (dirty.value === null ? 0 : 1) - (dirty.stored ? 1 : 0);
+    }
+    return count;
+  }
+
+  /** Writes every change: one row put for each live key, one deleted for each that is gone. */
+  flush(): void {
+    if (this.#dirty.size === 0) return;
+    assert(this.#journal.length === 0, 'flush inside a command');
+    const rows: Row[] = [];
+    const gone: Uint8Array[] = [];
+    for (const [name, { value, stored }] of this.#dirty) {
+      const key = bytesOfMapKey(name);
+      this.#cache?.delete(name);
+      if (value !== null) {
+        rows.push({ key, value: this.#codec.encode(value) });
+        this.#cache?.set(name, value, this.#codec.sizeOf(value) + key.length);
+      } else if (stored) gone.push(key);
+    }
+    if (rows.length > 0) this.#store.put(this.#table, rows);
+    if (gone.length > 0) this.#store.delete(this.#table, gone);
+    this.#dirty.clear();
+    this.#order = null;
+    this.#bytes = 0;
+  }
+
+  /** Rows of the store, page by page; pages grow while rows are small. */
+  *#storedRows(range: KeyRange, reverse: boolean, limit: number) {
+    let { start, end } = range;
+    let pageRows = Math.min(16, limit + this.#dirty.size);
+    for (;;) {
+      const page = this.#store.scan(this.#table, { start, end }, pageRows, reverse);
+      yield* page;
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageRows) return;
+      if (reverse) end = last.key;
+      else start = keyAfter(last.key);
+      let bytes = 0;
+      for (const { key, value } of page) bytes += key.length + value.length;
+      const fitting = Math.floor((limits.scanPageBytes * page.length) / Math.max(bytes, 1));
+      pageRows = Math.max(1, Math.min(pageRows * 4, fitting, limits.scanPageRowsMax));
+    }
+  }
+
+  #dirtyNames({ start, end }: KeyRange, reverse: boolean): string[] {
+    if (this.#dirty.size === 0) return [];
+    this.#order ??= [...this.#dirty.keys()].sort((a, b) => (a < b ? -1 : 1));
+    const from = lowerBound(this.#order, mapKey(start));
+    const to = end === null ? this.#order.length : lowerBound(this.#order, mapKey(end));
+    const names = this.#order.slice(from, Math.max(from, to));
+    return reverse ? names.reverse() : names;
+  }
+
+  #noteOrder(name: string): void {
+    if (this.#order === null) return;
+    this.#order.splice(lowerBound(this.#order, name), 0, name);
+  }
+
+  #restore(name: string, old: Dirty<T> | undefined): void {
+    const now = this.#dirty.get(name);
+    if (now !== undefined) this.#bytes -= this.#sizeOf(name, now);
+    if (old === undefined) {
+      this.#dirty.delete(name);
+      this.#order = null;
+    } else {
+      this.#dirty.set(name, old);
+      this.#bytes += this.#sizeOf(name, old);
+    }
+  }
+
+  #sizeOf(name: string, { value }: Dirty<T>): number {
+    return 32 + name.length + (value === null ? 0 : this.#codec.sizeOf(value));
+  }
+}

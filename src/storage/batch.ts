@@ -1,0 +1,51 @@
+import { assert, must } from '../lib/assert.ts';
+import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
+import { ownBytes } from '../lib/bytes.ts';
+import { crc32c } from '../lib/crc32c.ts';
+import type { Entry, EntryKind } from '../raft/message.ts';
+
+/** A row of the log: consecutive entries that became durable together. */
+export interface LogBatch {
+  readonly firstIndex: number;
+  readonly lastIndex: number;
+  readonly entries: readonly Entry[];
+  /** What was known to be committed when it was written. */
+  readonly commit: number;
+}
+
+const VERSION = 1;
+const CHECKSUM_BYTES = 4;
+
+/** version, commit, count, then (term, kind, data) for each entry; CRC-32C of all that and the first index at the end. */
+export function encodeBatch(entries: readonly Entry[], commit: number): Uint8Array {
+  const first = must(entries[0], 'an empty batch').index;
+  const dataBytes = entries.reduce((sum, { data }) => sum + data.length + 12, 24);
+  const writer = new BinaryWriter(dataBytes).varint(VERSION).varint(commit).varint(entries.length);
+  for (const { term, kind, data } of entries) writer.varint(term).varint(kind).bytes(data);
+  const body = writer.finish();
+  const row = new Uint8Array(body.length + CHECKSUM_BYTES);
+  row.set(body);
+  new DataView(row.buffer).setUint32(body.length, crc32c(body, first >>> 0), true);
+  return row;
+}
+
+/** @throws InvariantError when the row is damaged: the member must not speak from it. */
+export function decodeBatch(firstIndex: number, row: Uint8Array): LogBatch {
+  const end = row.length - CHECKSUM_BYTES;
+  assert(end > 0, `log row ${firstIndex} is cut short`);
+  const body = row.subarray(0, end);
+  const checksum = new DataView(row.buffer, row.byteOffset).getUint32(end, true);
+  assert(checksum === crc32c(body, firstIndex >>> 0), `log row ${firstIndex} is damaged`);
+  const reader = new BinaryReader(body);
+  const version = reader.varint();
+  assert(version === VERSION, `log row ${firstIndex} has version ${version}`);
+  const commit = reader.varint();
+  const count = reader.varint();
+  const entries: Entry[] = [];
+  for (let index = firstIndex; index < firstIndex + count; index++) {
+    const term = reader.varint();
+    const kind = reader.varint() as EntryKind;
+    entries.push({ index, term, kind, data: ownBytes(reader.bytes()) });
+  }
+  return { firstIndex, lastIndex: firstIndex + count - 1, entries, commit };
+}

@@ -1,0 +1,32 @@
+import type { ConfState, SnapshotMeta } from '../raft/message.ts';
+import type { HardState, PersistBatch } from '../raft/output.ts';
+import type { LogReader } from '../raft/storage.ts';
+import type { StateStore } from '../state/store.ts';
+
+/** What the log's rows say when a member starts. */
+export interface LoadedLog {
+  readonly hardState: HardState;
+  readonly snapshot: SnapshotMeta;
+  readonly lastIndex: number;
+  readonly commit: number;
+  /** The epoch of the previous instance; 0 for a new database. */
+  readonly epoch: number;
+}
+
+/**
+ * One member's database. All calls but `sync` are synchronous and join the transaction of the
+ * current turn: what is written between two `sync`s becomes durable together or not at all.
+ */
+export interface MemberDisk extends LogReader {
+  readonly state: StateStore;
+  load(): LoadedLog;
+  /** Writes a new member's first rows: its configuration at index 0. */
+  bootstrap(confState: ConfState): void;
+  saveEpoch(epoch: number): void;
+  /** Rows of the log and the hard state. A snapshot in it has been staged in `state` and is installed here. */
+  write(batch: PersistBatch): void;
+  /** Forgets entries up to and including meta.index, at once or in larger steps. */
+  compact(meta: SnapshotMeta): void;
+  /** Calls back when everything written before the call is durable; with an error when that failed (the member then stops). */
+  sync(done: (error: Error | null) => void): void;
+}

@@ -1,0 +1,59 @@
+/** A value that SQLite in a Durable Object takes or gives (no BigInt: integers are doubles). */
+export type SqlValue = ArrayBuffer | Uint8Array | string | number | null;
+
+/** The counters that the platform bills. */
+export interface SqlCounters {
+  rowsRead: number;
+  rowsWritten: number;
+}
+
+/** The part of the platform's `ctx.storage.sql` that is used, so that tests may bring another SQLite. */
+export interface SqlBackend {
+  exec(query: string, ...bindings: SqlValue[]): SqlCursor;
+  readonly databaseSize: number;
+}
+
+export interface SqlCursor {
+  raw(): Iterable<SqlValue[]>;
+  readonly rowsRead: number;
+  readonly rowsWritten: number;
+}
+
+/**
+ * SQL with its costs counted. Query texts must be few and constant (the platform caches statements
+ * by text); results are complete lists, because an open cursor sees later writes.
+ */
+export class Sql {
+  readonly #backend: SqlBackend;
+  readonly counters: SqlCounters = { rowsRead: 0, rowsWritten: 0 };
+
+  constructor(backend: SqlBackend) {
+    this.#backend = backend;
+  }
+
+  run(query: string, ...bindings: SqlValue[]): void {
+    this.rows(query, ...bindings);
+  }
+
+  rows(query: string, ...bindings: SqlValue[]): SqlValue[][] {
+    const cursor = this.#backend.exec(query, ...bindings);
+    const rows = [...cursor.raw()];
+    this.counters.rowsRead += cursor.rowsRead;
+    this.counters.rowsWritten += cursor.rowsWritten;
+    return rows;
+  }
+
+  /** The first row, or null. */
+  row(query: string, ...bindings: SqlValue[]): SqlValue[] | null {
+    return this.rows(query, ...bindings)[0] ?? null;
+  }
+
+  get databaseBytes(): number {
+    return this.#backend.databaseSize;
+  }
+}
+
+/** A BLOB of a result. */
+export function blobOf(value: SqlValue | undefined): Uint8Array {
+  return value instanceof Uint8Array ? value : new Uint8Array(value as ArrayBuffer);
+}

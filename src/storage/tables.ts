@@ -1,0 +1,144 @@
+import type { KeyRange, Row, StateStore, TableName } from '../state/store.ts';
+import { TABLES } from '../state/store.ts';
+import type { MetaTable } from './meta.ts';
+import { blobOf, type Sql, type SqlValue } from './sql.ts';
+
+/** Rows in one INSERT: the platform allows 100 bound values. */
+const ROWS_PER_INSERT = 50;
+
+/**
+ * The state machine's tables in SQLite. Each is (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID, which
+ * costs one row written per put; BLOB order is etcd's key order.
+ *
+ * Table names carry a generation: a snapshot is received into the next generation, and installing
+ * it is dropping the old tables (which costs no rows) and raising one number.
+ */
+export class SqlStateStore implements StateStore {
+  readonly #sql: Sql;
+  readonly #meta: MetaTable;
+  #generation: number;
+  #queries: Map<TableName, Queries>;
+
+  constructor(sql: Sql, meta: MetaTable) {
+    this.#sql = sql;
+    this.#meta = meta;
+    this.#generation = meta.number('stateGeneration') ?? 0;
+    this.#queries = this.#create(this.#generation);
+  }
+
+  get(table: TableName, key: Uint8Array): Uint8Array | null {
+    const row = this.#sql.row(this.#of(table).get, key);
+    return row ? blobOf(row[0]) : null;
+  }
+
+  scan(table: TableName, range: KeyRange, limit: number, reverse = false): Row[] {
+    const queries = this.#of(table);
+    const { start, end } = range;
+    const rows =
+      end === null
+        ? this.#sql.rows(reverse ? queries.scanFromDown : queries.scanFrom, start, limit)
+        : this.#sql.rows(reverse ? queries.scanDown : queries.scan, start, end, limit);
+    return rows.map(([key, value]) => ({ key: blobOf(key), value: blobOf(value) }));
+  }
+
+  count(table: TableName, { start, end }: KeyRange): number {
+    const queries = this.#of(table);
+    const row =
+      end === null
+        ? this.#sql.row(queries.countFrom, start)
+        : this.#sql.row(queries.count, start, end);
+    return Number(row?.[0] ?? 0);
+  }
+
+  put(table: TableName, rows: readonly Row[]): void {
+    this.#insert(this.#of(table), rows);
+  }
+
+  delete(table: TableName, keys: readonly Uint8Array[]): void {
+    const { remove } = this.#of(table);
+    for (const key of keys) this.#sql.run(remove, key);
+  }
+
+  clear(table: TableName): void {
+    this.#recreate(this.#of(table).name);
+  }
+
+  sizeBytes(): number {
+    return this.#sql.databaseBytes;
+  }
+
+  stagePut(table: TableName, rows: readonly Row[]): void {
+    this.#insert(queriesOf(nameOf(table, this.#generation + 1)), rows);
+  }
+
+  stageClear(): void {
+    for (const table of TABLES) this.#recreate(nameOf(table, this.#generation + 1));
+  }
+
+  stageInstall(): void {
+    for (const table of TABLES) {
+      this.#sql.run(`DROP TABLE IF EXISTS ${nameOf(table, this.#generation)}`);
+    }
+    this.#generation++;
+    this.#meta.set('stateGeneration', this.#generation);
+    this.#queries = this.#create(this.#generation);
+  }
+
+  #of(table: TableName): Queries {
+    return this.#queries.get(table) as Queries;
+  }
+
+  #insert({ insertMany, insertOne }: Queries, rows: readonly Row[]): void {
+    let at = 0;
+    for (; at + ROWS_PER_INSERT <= rows.length; at += ROWS_PER_INSERT) {
+      const bindings: SqlValue[] = [];
+      for (const { key, value } of rows.slice(at, at + ROWS_PER_INSERT)) bindings.push(key, value);
+      this.#sql.run(insertMany, ...bindings);
+    }
+    for (const { key, value } of rows.slice(at)) this.#sql.run(insertOne, key, value);
+  }
+
+  #recreate(name: string): void {
+    this.#sql.run(`DROP TABLE IF EXISTS ${name}`);
+    this.#sql.run(schemaOf(name));
+  }
+
+  #create(generation: number): Map<TableName, Queries> {
+    const queries = new Map<TableName, Queries>();
+    for (const table of TABLES) {
+      const name = nameOf(table, generation);
+      this.#sql.run(schemaOf(name));
+      queries.set(table, queriesOf(name));
+    }
+    return queries;
+  }
+}
+
+type Queries = ReturnType<typeof queriesOf>;
+
+function nameOf(table: TableName, generation: number): string {
+  return `state_${table}_${generation}`;
+}
+
+function schemaOf(name: string): string {
+  return `CREATE TABLE IF NOT EXISTS ${name} (k BLOB PRIMARY KEY, v BLOB NOT NULL) WITHOUT ROWID`;
+}
+
+function queriesOf(name: string) {
+  const pairs = Array(ROWS_PER_INSERT).fill('(?, ?)').join(', ');
+  const from = `FROM ${name} WHERE k >= ?`;
+  const between = `${from} AND k < ?`;
+  return {
+    name,
+    get: `SELECT v FROM ${name} WHERE k = ?`,
+    scan: `SELECT k, v ${between} ORDER BY k LIMIT ?`,
+    scanDown: `SELECT k, v ${between} ORDER BY k DESC LIMIT ?`,
+    scanFrom: `SELECT k, v ${from} ORDER BY k LIMIT ?`,
+    scanFromDown: `SELECT k, v ${from} ORDER BY k DESC LIMIT ?`,
+    count: `SELECT count(*) ${between}`,
+    countFrom: `SELECT count(*) ${from}`,
+    insertOne: `INSERT OR REPLACE INTO ${name} VALUES (?, ?)`,
+    insertMany: `INSERT OR REPLACE INTO ${name} VALUES ${pairs}`,
+    remove: `DELETE FROM ${name} WHERE k = ?`,
+  };
+}

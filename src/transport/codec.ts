@@ -1,0 +1,171 @@
+import { Decoder, Encoder } from 'cbor-x/index-no-eval';
+import { ownBytes } from '../lib/bytes.ts';
+import type { Entry, EntryKind, Message } from '../raft/message.ts';
+
+/**
+ * CBOR of what members say to each other. Messages are positional: a code for the type, then the
+ * fields in the order below. Fields are only ever added at the end, so that members of different
+ * releases understand each other while a deployment spreads.
+ *
+ * The no-eval build: the default one compiles decoders with `new Function`, which the platform
+ * forbids in a handler. Byte strings are untagged; decoded ones are views on the request and are
+ * copied where they are kept.
+ */
+const encoder = new Encoder({ useRecords: false, tagUint8Array: false, mapsAsObjects: true });
+const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
+
+/** How a field is checked and turned back: text, number, number or null, boolean, entries, byte strings, a plain object. */
+type Field = readonly [name: string, kind: 's' | 'n' | 'n?' | 'b' | 'e' | 'p' | 'o'];
+
+const ENVELOPE: readonly Field[] = [
+  ['from', 's'],
+  ['to', 's'],
+  ['term', 'n'],
+  ['epoch', 'n'],
+];
+
+const LAYOUTS: readonly { readonly type: Message['type']; readonly fields: readonly Field[] }[] = [
+  layout('append', [
+    ['prevIndex', 'n'],
+    ['prevTerm', 'n'],
+    ['entries', 'e'],
+    ['commit', 'n'],
+    ['round', 'n'],
+    ['quiesce', 'b'],
+  ]),
+  layout('appendReply', [
+    ['round', 'n'],
+    ['accepted', 'b'],
+    ['index', 'n'],
+    ['hintIndex', 'n'],
+    ['hintTerm', 'n'],
+  ]),
+  layout('vote', [
+    ['pre', 'b'],
+    ['lastIndex', 'n'],
+    ['lastTerm', 'n'],
+    ['transfer', 'b'],
+  ]),
+  layout('voteReply', [
+    ['pre', 'b'],
+    ['granted', 'b'],
+  ]),
+  layout('timeoutNow', []),
+  layout('snapshot', [
+    ['snapshot', 'o'],
+    ['transferId', 's'],
+    ['round', 'n'],
+  ]),
+  layout('read', [['id', 'n']]),
+  layout('readReply', [
+    ['id', 'n'],
+    ['index', 'n?'],
+  ]),
+  layout('propose', [['proposals', 'p']]),
+  layout('transfer', [['transferee', 's']]),
+];
+
+const CODE_OF = new Map(LAYOUTS.map(({ type }, code) => [type, code]));
+
+function layout(type: Message['type'], own: readonly Field[]) {
+  return { type, fields: [...ENVELOPE, ...own] };
+}
+
+/** Bytes that are not a frame of this protocol. */
+export class FrameError extends Error {
+  override readonly name = 'FrameError';
+}
+
+export function encodeCbor(value: unknown): Uint8Array {
+  // The encoder hands out a view on a buffer that it goes on using.
+  return encoder.encode(value).slice();
+}
+
+/** @throws FrameError */
+export function decodeCbor(bytes: Uint8Array): unknown {
+  try {
+    return decoder.decode(bytes);
+  } catch (error) {
+    throw new FrameError(`not CBOR: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+export function packMessages(messages: readonly Message[]): unknown[] {
+  return messages.map(packMessage);
+}
+
+/** @throws FrameError when anything in it is not as it must be */
+export function unpackMessages(value: unknown): Message[] {
+  if (!Array.isArray(value)) throw new FrameError('messages are not a list');
+  return value.map(unpackMessage);
+}
+
+function packMessage(message: Message): unknown[] {
+  const code = CODE_OF.get(message.type) as number;
+  const { fields } = LAYOUTS[code] as (typeof LAYOUTS)[number];
+  const source = message as unknown as Record<string, unknown>;
+  const packed: unknown[] = [code];
+  for (const [name, kind] of fields) {
+    packed.push(kind === 'e' ? packEntries(source[name] as Entry[]) : source[name]);
+  }
+  return packed;
+}
+
+function unpackMessage(value: unknown): Message {
+  if (!Array.isArray(value)) throw new FrameError('a message is not a list');
+  const known = LAYOUTS[value[0] as number];
+  if (!known) throw new FrameError(`unknown message type ${String(value[0])}`);
+  const message: Record<string, unknown> = { type: known.type };
+  known.fields.forEach(([name, kind], at) => {
+    message[name] = unpackField(`${known.type}.${name}`, kind, value[at + 1]);
+  });
+  return message as unknown as Message;
+}
+
+function unpackField(name: string, kind: Field[1], value: unknown): unknown {
+  const fits =
+    (kind === 's' && typeof value === 'string') ||
+    (kind === 'n' && isCount(value)) ||
+    (kind === 'n?' && (value === null || isCount(value))) ||
+    (kind === 'b' && typeof value === 'boolean') ||
+    (kind === 'o' && typeof value === 'object' && value !== null) ||
+    ((kind === 'e' || kind === 'p') && Array.isArray(value));
+  if (!fits) throw new FrameError(`${name} is missing or of the wrong type`);
+  if (kind === 'e') return unpackEntries(name, value as unknown[]);
+  if (kind === 'p') return (value as unknown[]).map((item) => bytesOf(name, item));
+  return value;
+}
+
+/** First index, then (term, kind, data) of each: indexes of entries in a message are contiguous. */
+function packEntries(entries: readonly Entry[]): unknown[] {
+  const packed: unknown[] = [entries[0]?.index ?? 0];
+  for (const { term, kind, data } of entries) packed.push(term, kind, data);
+  return packed;
+}
+
+function unpackEntries(name: string, packed: readonly unknown[]): Entry[] {
+  const first = packed[0];
+  if (!isCount(first) || packed.length % 3 !== 1) throw new FrameError(`${name} is malformed`);
+  const entries: Entry[] = [];
+  for (let at = 1; at < packed.length; at += 3) {
+    const [term, kind, data] = packed.slice(at, at + 3);
+    if (!isCount(term) || !isCount(kind)) throw new FrameError(`${name} is malformed`);
+    entries.push({
+      index: first + entries.length,
+      term,
+      kind: kind as EntryKind,
+      data: bytesOf(name, data),
+    });
+  }
+  return entries;
+}
+
+function bytesOf(name: string, value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array))
+    throw new FrameError(`${name} holds something else than bytes`);
+  return ownBytes(value);
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

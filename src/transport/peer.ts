@@ -1,0 +1,52 @@
+/**
+ * One way to a peer: bytes there, bytes back. Rejects when it is not certain that the peer answered;
+ * whether the request arrived is then unknown, which the core is built for.
+ */
+export interface PeerLink {
+  exchange(body: Uint8Array): Promise<Uint8Array>;
+}
+
+/** The part of `fetch` that a link needs; a stub of a Durable Object has it too. */
+export interface Fetcher {
+  fetch(url: string, init: RequestInit): Promise<Response>;
+}
+
+export const PEER_PATH = '/raft';
+
+/** Peers in the same deployment: objects of one namespace. A new stub for each call, because a stub that saw a reset repeats that error for ever. */
+export function stubLink(stub: () => Fetcher, timeoutMs: number): PeerLink {
+  return {
+    exchange: (body) => post(stub(), `http://member${PEER_PATH}`, {}, body, timeoutMs),
+  };
+}
+
+/** Peers in other deployments, by URL, with the secret that the members of a federation share. */
+export function urlLink(
+  fetcher: Fetcher,
+  url: string,
+  secret: string,
+  timeoutMs: number,
+): PeerLink {
+  const headers = { authorization: `Bearer ${secret}` };
+  const target = `${url.replace(/\/+$/, '')}${PEER_PATH}`;
+  return { exchange: (body) => post(fetcher, target, headers, body, timeoutMs) };
+}
+
+async function post(
+  fetcher: Fetcher,
+  url: string,
+  headers: Record<string, string>,
+  body: Uint8Array,
+  timeoutMs: number,
+): Promise<Uint8Array> {
+  const response = await fetcher.fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/cbor', ...headers },
+    body,
+    signal: AbortSignal.timeout(timeoutMs),
+  });
+  // Read in any case: an unread body keeps one of the platform's few connections.
+  const answer = new Uint8Array(await response.arrayBuffer());
+  if (response.status !== 200) throw new Error(`the peer answered HTTP ${response.status}`);
+  return answer;
+}

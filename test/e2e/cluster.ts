@@ -1,0 +1,171 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { assert, must } from '../../src/lib/assert.ts';
+import { memberUrl } from '../../src/local/bindings.ts';
+import { planPorts, portIsFree } from '../../src/local/ports.ts';
+import { sendSignal } from '../../src/local/process.ts';
+
+const bootstrap = fileURLToPath(new URL('../../src/local/bootstrap.mjs', import.meta.url));
+
+export interface LaunchOptions {
+  readonly dataDir: string;
+  readonly port: number;
+  readonly size?: number;
+  readonly flags?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Waits for a condition, with what it was about in the error. */
+export async function eventually(
+  what: string,
+  timeoutMs: number,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  const deadlineMs = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    assert(performance.now() < deadlineMs, `not within ${timeoutMs} ms: ${what}`);
+    await sleep(50);
+  }
+}
+
+/** A run of `npm start` in a process of its own, as a user has it. */
+export class StartedCommand {
+  /** Everything it has said so far. */
+  output = '';
+  readonly exited: Promise<number | null>;
+  private readonly child: ChildProcess;
+
+  constructor(flags: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(process.execPath, [bootstrap, 'start', ...flags], {
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const collect = (chunk: Buffer): void => {
+      this.output += chunk.toString();
+    };
+    this.child.stdout?.on('data', collect);
+    this.child.stderr?.on('data', collect);
+    // 'close' rather than 'exit': the last output has been read then.
+    this.exited = once(this.child, 'close').then(() => this.child.exitCode);
+  }
+
+  get pid(): number {
+    return must(this.child.pid, 'the supervisor was started');
+  }
+
+  get running(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
+  async waitFor(pattern: RegExp, timeoutMs: number): Promise<void> {
+    await eventually(`output ${pattern}`, timeoutMs, () => {
+      const seen = pattern.test(this.output);
+      assert(seen || this.running, `it ended without ${pattern}`);
+      return seen;
+    }).catch((error) => {
+      throw new Error(`${error.message}; it said:\n${this.output}`);
+    });
+  }
+
+  /** @returns the exit code */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    if (this.running) this.child.kill(signal);
+    return this.exited;
+  }
+}
+
+/** A cluster that is ready, with the means to hurt it. */
+export class RunningCluster extends StartedCommand {
+  readonly dataDir: string;
+  readonly endpoints: readonly string[];
+  readonly names: readonly string[];
+
+  constructor(options: LaunchOptions) {
+    const size = options.size ?? 3;
+    const flags = ['--port', String(options.port), '--data-dir', options.dataDir];
+    super([...flags, '--size', String(size), ...(options.flags ?? [])], options.env);
+    const ports = planPorts(options.port, size);
+    this.dataDir = options.dataDir;
+    this.endpoints = ports.map(memberUrl);
+    this.names = ports.map((_, i) => `m${i + 1}`);
+  }
+
+  /** Waits until it says that it serves. */
+  async ready(): Promise<void> {
+    await this.waitFor(/is ready/, 40_000);
+  }
+
+  memberPid(name: string): number {
+    const text = readFileSync(join(this.dataDir, `${name}.pid`), 'utf8').trim();
+    assert(/^\d+$/.test(text), `a pid file is a number, not "${text}"`);
+    return Number(text);
+  }
+
+  /** kill -9 of a member's process. @returns its pid */
+  killMember(name: string): number {
+    const pid = this.memberPid(name);
+    sendSignal(pid, 'SIGKILL');
+    return pid;
+  }
+
+  /** Kills a member and waits until the supervisor says that its successor serves. */
+  async killAndAwaitReturn(name: string): Promise<void> {
+    const seen = this.output.length;
+    this.killMember(name);
+    const back = new RegExp(`${name} \\(pid \\d+\\) is back`);
+    await eventually(`${name} is back`, 30_000, () => back.test(this.output.slice(seen)));
+  }
+
+  /** A power failure: the supervisor and all members at once. */
+  async killEverything(): Promise<void> {
+    const members = this.names.map((name) => this.memberPid(name));
+    for (const pid of [this.pid, ...members]) sendSignal(pid, 'SIGKILL');
+    await this.exited;
+  }
+}
+
+/** Directories and commands of one test, cleared away after it, whatever happened. */
+export class Workshop {
+  private readonly directories: string[] = [];
+  private readonly commands: StartedCommand[] = [];
+
+  dataDir(): string {
+    const path = mkdtempSync(join(tmpdir(), 'edgetcd-e2e-'));
+    this.directories.push(path);
+    return path;
+  }
+
+  async launch(options: LaunchOptions): Promise<RunningCluster> {
+    const cluster = new RunningCluster(options);
+    // Before it is ready, so that it is cleared away if it never is.
+    this.commands.push(cluster);
+    await cluster.ready();
+    return cluster;
+  }
+
+  /** Runs a command that is expected to end by itself. */
+  run(flags: readonly string[]): StartedCommand {
+    const command = new StartedCommand(flags);
+    this.commands.push(command);
+    return command;
+  }
+
+  async clear(): Promise<void> {
+    await Promise.all(this.commands.splice(0).map((command) => command.stop()));
+    for (const path of this.directories.splice(0)) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+/** A first port whose whole plan is free now, below the range that outgoing connections use. */
+export async function freeFirstPort(size = 3): Promise<number> {
+  for (let first = 10_100 + (process.pid % 100) * 20; first < 12_700; first += 7) {
+    const free = await Promise.all(planPorts(first, size).map(portIsFree));
+    if (free.every(Boolean)) return first;
+  }
+  throw new Error('no free ports');
+}

@@ -1,0 +1,113 @@
+import type { MemberId, Message } from '../../../src/raft/message.ts';
+import type { PersistBatch } from '../../../src/raft/output.ts';
+import type { RaftStatus } from '../../../src/raft/raft.ts';
+import type { ApplyResult } from '../../../src/state/result.ts';
+import { must } from '../../../src/lib/assert.ts';
+import type { DiskChange, DiskImage } from '../disk_image.ts';
+import type { Instance } from '../instance.ts';
+import type { Observer } from '../observer.ts';
+import type { World } from '../world.ts';
+import { CommittedLog } from './committed_log.ts';
+import { ContactChecker } from './contact.ts';
+import { DurabilityChecker } from './durability.ts';
+import { ElectionChecker } from './elections.ts';
+import { LogChecker } from './log.ts';
+import { OperationChecker } from './reads.ts';
+import { StateChecker } from './state.ts';
+import type { View } from './view.ts';
+
+/** Hands what happens to the checkers, each of which holds a group of invariants. */
+export class Checkers implements Observer {
+  readonly committed: CommittedLog;
+  readonly operations: OperationChecker;
+  readonly state: StateChecker;
+  readonly #world: World;
+  readonly #elections: ElectionChecker;
+  readonly #log: LogChecker;
+  readonly #durability: DurabilityChecker;
+  readonly #contact: ContactChecker;
+  readonly #views = new Map<Instance, View>();
+
+  constructor(world: World, images: ReadonlyMap<MemberId, DiskImage>) {
+    const { coverage } = world;
+    this.#world = world;
+    this.committed = new CommittedLog(coverage);
+    this.operations = new OperationChecker(this.committed, coverage);
+    this.state = new StateChecker(this.committed, coverage, world.fork());
+    this.#elections = new ElectionChecker(coverage);
+    this.#log = new LogChecker(this.committed, coverage, images);
+    this.#durability = new DurabilityChecker(images, this.#elections);
+    this.#contact = new ContactChecker(world, images.size);
+  }
+
+  started(instance: Instance): void {
+    const { raft } = instance.node.status;
+    this.#views.set(instance, {
+      epoch: raft.epoch,
+      term: raft.term,
+      role: raft.role,
+      commit: raft.commit,
+      applied: instance.node.machine.appliedIndex,
+      machine: instance.node.machine,
+      results: [],
+      installed: null,
+      uncommitted: new Map(),
+      heardUs: new Map(),
+      match: new Map(),
+      leaderSinceUs: 0,
+    });
+    this.state.started(instance);
+  }
+
+  stepped(instance: Instance): void {
+    const view = this.#view(instance);
+    const status = instance.node.status.raft;
+    this.#log.stepped(instance, view, status);
+    this.state.stepped(instance, view);
+    this.#rolesChanged(instance, view, status);
+    this.#contact.stepped(instance, view, status);
+    this.operations.settle();
+  }
+
+  writing(instance: Instance, batch: PersistBatch): void {
+    const view = this.#view(instance);
+    if (batch.snapshot !== null) view.installed = batch.snapshot.meta.index;
+    const first = batch.entries[0];
+    if (first !== undefined) this.#elections.writesAsLeader(instance, view, first.index);
+    this.#log.writing(instance, view, batch);
+  }
+
+  durable(id: MemberId, _image: DiskImage, changes: readonly DiskChange[]): void {
+    this.#elections.durable(id, changes);
+    if (changes.some(({ type }) => type === 'compact')) this.#world.coverage.add('logCompactions');
+  }
+
+  sending(instance: Instance, messages: readonly Message[]): void {
+    this.#durability.sending(instance, messages);
+    if (messages.some(({ type }) => type === 'propose')) this.#world.coverage.add('commandsForwarded');
+  }
+
+  receiving(instance: Instance, messages: readonly Message[]): void {
+    this.#contact.receiving(this.#view(instance), messages);
+  }
+
+  applied(instance: Instance, result: ApplyResult): void {
+    this.#view(instance).results.push(result);
+  }
+
+  #rolesChanged(instance: Instance, view: View, status: RaftStatus): void {
+    const wasLeader = view.role === 'leader';
+    const isNew = status.role === 'leader' && (!wasLeader || status.term !== view.term);
+    if (isNew) {
+      this.#elections.elected(instance, status.term);
+      this.#log.elected(instance, status.term);
+      this.#contact.elected(view);
+    } else if (wasLeader && status.role !== 'leader') this.#world.coverage.add('leadersDeposed');
+    view.role = status.role;
+    view.term = status.term;
+  }
+
+  #view(instance: Instance): View {
+    return must(this.#views.get(instance), 'an instance is checked before it has started');
+  }
+}

@@ -1,0 +1,96 @@
+import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
+import { fromBinary } from '@bufbuild/protobuf';
+import { must } from '../../../src/lib/assert.ts';
+import { equalBytes, mapKey } from '../../../src/lib/bytes.ts';
+import { type Entry, EntryKind } from '../../../src/raft/message.ts';
+import type { Coverage } from '../coverage.ts';
+import type { ModelAnswer } from '../model/answer.ts';
+import { ModelMachine, type ModelMoment } from '../model/machine.ts';
+import { holds } from '../violation.ts';
+
+/** An entry that some member has reported as committed, and what it did to the model. */
+export interface CommittedEntry {
+  readonly entry: Entry;
+  readonly command: Command | null;
+  /** Null when the entry has no effect: it opens a term, or repeats a command. */
+  readonly answer: ModelAnswer | null;
+  readonly moment: ModelMoment;
+}
+
+/**
+ * What no member has but everybody agrees on: the log as far as anyone has reported it committed.
+ * Replayed through the model entry by entry, it says what every answer must be.
+ */
+export class CommittedLog {
+  readonly model = new ModelMachine();
+  readonly #entries: CommittedEntry[] = [];
+  readonly #coverage: Coverage;
+  readonly #values = new Set<string>();
+
+  constructor(coverage: Coverage) {
+    this.#coverage = coverage;
+  }
+
+  get lastIndex(): number {
+    return this.#entries.length;
+  }
+
+  at(index: number): CommittedEntry {
+    return must(this.#entries[index - 1], `nobody has committed ${index}`);
+  }
+
+  /** The state after the entry; the empty state at 0. */
+  momentAt(index: number): ModelMoment {
+    return index === 0 ? { revision: 1, compactRevision: -1 } : this.at(index).moment;
+  }
+
+  termAt(index: number): number {
+    return index === 0 ? 0 : this.at(index).entry.term;
+  }
+
+  /** A member reports the entry committed. @returns whether it is the first to do so. */
+  commit(entry: Entry, who: string): boolean {
+    const known = this.#entries[entry.index - 1];
+    if (known !== undefined) {
+      const same = known.entry === entry || isSameEntry(known.entry, entry);
+      holds(same, 'L3', () => {
+        return `${who} commits ${entry.index} with term ${entry.term}, before it was committed with term ${known.entry.term}`;
+      });
+      return false;
+    }
+    holds(entry.index === this.lastIndex + 1, 'L2', () => `${who} commits ${entry.index} after a gap`);
+    this.#entries.push(this.#replay(entry));
+    return true;
+  }
+
+  #replay(entry: Entry): CommittedEntry {
+    const before = this.momentAt(entry.index - 1);
+    if (entry.kind !== EntryKind.normal || entry.data.length === 0) {
+      return { entry, command: null, answer: null, moment: before };
+    }
+    const command = fromBinary(CommandSchema, entry.data);
+    const answer = this.model.apply(command);
+    if (answer === null) this.#coverage.add('duplicateCommandsDropped');
+    else this.#cover(command, answer);
+    return { entry, command, answer, moment: this.model.moment };
+  }
+
+  #cover(command: Command, answer: ModelAnswer): void {
+    if (answer.type === 'txn') {
+      this.#coverage.add(answer.succeeded ? 'txnsSucceeded' : 'txnsFailed');
+    }
+    const { request } = command;
+    if (request.case === 'compaction' && answer.type === 'done') this.#coverage.add('storeCompactions');
+    if (request.case === 'leaseRevoke' && answer.type === 'done') this.#coverage.add('leasesRevoked');
+    if (request.case !== 'put') return;
+    // Clients never write a value twice: one that comes again is one write that took effect twice.
+    const value = mapKey(request.value.value);
+    holds(!this.#values.has(value), 'S2', () => `the write of ${value} takes effect twice`);
+    this.#values.add(value);
+  }
+}
+
+/** Equal to the last byte. */
+export function isSameEntry(a: Entry, b: Entry): boolean {
+  return a.index === b.index && a.term === b.term && a.kind === b.kind && equalBytes(a.data, b.data);
+}

@@ -1,0 +1,50 @@
+import type { MemberId, Message } from '../../../src/raft/message.ts';
+import type { DiskImage } from '../disk_image.ts';
+import type { Instance } from '../instance.ts';
+import { holds } from '../violation.ts';
+import type { ElectionChecker } from './elections.ts';
+
+/** L9: nothing is said that the disk does not know. */
+export class DurabilityChecker {
+  readonly #images: ReadonlyMap<MemberId, DiskImage>;
+  readonly #elections: ElectionChecker;
+
+  constructor(images: ReadonlyMap<MemberId, DiskImage>, elections: ElectionChecker) {
+    this.#images = images;
+    this.#elections = elections;
+  }
+
+  /** The messages leave the instance now. */
+  sending(instance: Instance, messages: readonly Message[]): void {
+    for (const message of messages) this.#check(instance, message);
+  }
+
+  #check(instance: Instance, message: Message): void {
+    const { from, to, term } = message;
+    const image = this.#images.get(from);
+    if (image === undefined) return;
+    const known = image.epoch >= message.epoch;
+    holds(known, 'L9', () => `${instance.name} speaks as epoch ${message.epoch} before its disk knows it`);
+    if (message.type === 'vote' && !message.pre) {
+      const durable = this.#elections.hasDurableVote(from, term, from);
+      holds(durable, 'L9', () => `${instance.name} asks for votes in term ${term} before its own is durable`);
+    } else if (message.type === 'voteReply' && message.granted && !message.pre) {
+      const durable = this.#elections.hasDurableVote(from, term, to);
+      holds(durable, 'L9', () => `${instance.name} votes for ${to} in term ${term} before that is durable`);
+    } else if (message.type === 'appendReply' && message.accepted) {
+      const durable = this.#elections.durableTerm(from) >= term && holdsLog(instance, image, message.index);
+      holds(durable, 'L9', () => {
+        return `${instance.name} acknowledges ${message.index} in term ${term}, durable are ${image.lastIndex} and term ${this.#elections.durableTerm(from)}`;
+      });
+    }
+  }
+}
+
+/** The durable log holds what the instance's has up to the index. */
+function holdsLog(instance: Instance, image: DiskImage, index: number): boolean {
+  if (index <= image.snapshot.index) return true;
+  if (index > image.lastIndex) return false;
+  // What the instance has replaced since is answered for by the newer leader's entries.
+  const { live } = instance.disk;
+  return index <= live.snapshot.index || live.termAt(index) === image.termAt(index) || instance.state !== 'running';
+}

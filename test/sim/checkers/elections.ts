@@ -1,0 +1,71 @@
+import type { MemberId } from '../../../src/raft/message.ts';
+import type { HardState } from '../../../src/raft/output.ts';
+import type { Coverage } from '../coverage.ts';
+import type { DiskChange } from '../disk_image.ts';
+import type { Instance } from '../instance.ts';
+import { holds } from '../violation.ts';
+import type { View } from './view.ts';
+
+/** E1 to E3: who leads, and what members have promised for ever. */
+export class ElectionChecker {
+  readonly #coverage: Coverage;
+  readonly #leaders = new Map<number, string>();
+  readonly #durable = new Map<MemberId, HardState>();
+  readonly #votes = new Map<string, MemberId>();
+
+  constructor(coverage: Coverage) {
+    this.#coverage = coverage;
+  }
+
+  /** The instance has become leader of the term. */
+  elected(instance: Instance, term: number): void {
+    const known = this.#leaders.get(term);
+    holds(known === undefined || known === instance.name, 'E1', () => {
+      return `${instance.name} is leader of term ${term}, as ${known} is or was`;
+    });
+    this.#leaders.set(term, instance.name);
+    this.#coverage.add('elections');
+  }
+
+  /** Rows of the member have become durable. */
+  durable(id: MemberId, changes: readonly DiskChange[]): void {
+    for (const change of changes) {
+      const next = change.type === 'batch' ? change.batch.hardState : null;
+      if (next !== null) this.#hardState(id, next);
+    }
+  }
+
+  /** Whether the vote of the member in that term is on its disk, for ever. */
+  hasDurableVote(id: MemberId, term: number, vote: MemberId): boolean {
+    return this.#votes.get(`${id}@${term}`) === vote;
+  }
+
+  /** The member's durable term. */
+  durableTerm(id: MemberId): number {
+    return this.#durable.get(id)?.term ?? 0;
+  }
+
+  /** E6: a leader only appends. Told before the entries are written. */
+  writesAsLeader(instance: Instance, view: View, firstIndex: number): void {
+    const { role, term } = instance.node.status.raft;
+    if (role !== 'leader' || view.role !== 'leader' || term !== view.term) return;
+    const next = instance.disk.live.lastIndex + 1;
+    holds(firstIndex === next, 'E6', () => {
+      return `${instance.name} leads term ${term} and rewrites its log from ${firstIndex}`;
+    });
+  }
+
+  #hardState(id: MemberId, next: HardState): void {
+    const before = this.#durable.get(id);
+    holds(before === undefined || next.term >= before.term, 'E3', () => {
+      return `the durable term of ${id} falls from ${before?.term} to ${next.term}`;
+    });
+    this.#durable.set(id, next);
+    const name = `${id}@${next.term}`;
+    const vote = this.#votes.get(name);
+    holds(vote === undefined || vote === next.vote, 'E2', () => {
+      return `${id} votes for ${next.vote} in term ${next.term} after a vote for ${vote}`;
+    });
+    if (next.vote !== null) this.#votes.set(name, next.vote);
+  }
+}

@@ -1,0 +1,132 @@
+import type { Entry, MemberId } from '../../../src/raft/message.ts';
+import type { PersistBatch } from '../../../src/raft/output.ts';
+import type { RaftStatus } from '../../../src/raft/raft.ts';
+import type { Coverage } from '../coverage.ts';
+import type { DiskImage } from '../disk_image.ts';
+import type { Instance } from '../instance.ts';
+import { holds } from '../violation.ts';
+import { type CommittedLog, isSameEntry } from './committed_log.ts';
+import type { View } from './view.ts';
+
+/** An entry as it was first written anywhere, and the term before it. */
+interface Written {
+  readonly entry: Entry;
+  readonly previousTerm: number | null;
+}
+
+/** L1 to L8 and L10: the logs, and what is committed in them. */
+export class LogChecker {
+  readonly #log: CommittedLog;
+  readonly #coverage: Coverage;
+  readonly #images: ReadonlyMap<MemberId, DiskImage>;
+  readonly #written = new Map<string, Written>();
+
+  /** @param images the durable image of every voter */
+  constructor(log: CommittedLog, coverage: Coverage, images: ReadonlyMap<MemberId, DiskImage>) {
+    this.#log = log;
+    this.#coverage = coverage;
+    this.#images = images;
+  }
+
+  /** L1 and L2 by induction: an entry is fine when it, and the term before it, are as anywhere else. */
+  writing(instance: Instance, view: View, batch: PersistBatch): void {
+    const { live } = instance.disk;
+    const first = batch.entries[0];
+    if (first === undefined) return;
+    const base = batch.snapshot?.meta ?? null;
+    let previousTerm = base?.index === first.index - 1 ? base.term : live.termAt(first.index - 1);
+    if (base === null && first.index <= live.lastIndex) {
+      this.#coverage.add('conflictingEntriesTruncated');
+      for (let i = first.index; i <= live.lastIndex; i++) view.uncommitted.delete(i);
+      holds(first.index > view.commit, 'L3', () => {
+        return `${instance.name} removes entry ${first.index} although it has committed ${view.commit}`;
+      });
+    }
+    for (const entry of batch.entries) {
+      holds(previousTerm === null || entry.term >= previousTerm, 'L2', () => {
+        return `${instance.name} writes term ${entry.term} at ${entry.index} after term ${previousTerm}`;
+      });
+      this.#match(instance, entry, previousTerm);
+      view.uncommitted.set(entry.index, entry);
+      previousTerm = entry.term;
+    }
+  }
+
+  /** What has been committed since the last step. */
+  stepped(instance: Instance, view: View, status: RaftStatus): void {
+    const { live } = instance.disk;
+    holds(status.commit >= view.commit, 'L8', () => {
+      return `the commit index of ${instance.name} falls from ${view.commit} to ${status.commit}`;
+    });
+    for (let index = view.commit + 1; index <= status.commit; index++) {
+      const entry = view.uncommitted.get(index) ?? live.entry(index);
+      if (entry === null) {
+        this.#checkSnapshot(instance, index);
+        continue;
+      }
+      view.uncommitted.delete(index);
+      if (this.#log.commit(entry, instance.name)) this.#checkQuorum(instance, entry);
+    }
+    if (status.commit > view.commit) this.#checkTerm(instance, view, status);
+    view.commit = status.commit;
+    const applied = instance.node.machine.appliedIndex;
+    const ordered =
+      live.snapshot.index <= applied && applied <= status.commit && status.commit <= live.lastIndex;
+    holds(ordered, 'L7', () => {
+      return `${instance.name}: snapshot ${live.snapshot.index}, applied ${applied}, commit ${status.commit}, last ${live.lastIndex} are out of order`;
+    });
+  }
+
+  /** L4: a new leader has everything that was committed in earlier terms. */
+  elected(instance: Instance, term: number): void {
+    let index = this.#log.lastIndex;
+    while (index > 0 && this.#log.termAt(index) >= term) index--;
+    const { live } = instance.disk;
+    const held = live.snapshot.index >= index || live.termAt(index) === this.#log.termAt(index);
+    holds(held, 'L4', () => {
+      return `${instance.name} leads term ${term} without the committed entry ${index} of term ${this.#log.termAt(index)}`;
+    });
+  }
+
+  #match(instance: Instance, entry: Entry, previousTerm: number | null): void {
+    const name = `${entry.index}/${entry.term}`;
+    const known = this.#written.get(name);
+    if (known === undefined) {
+      this.#written.set(name, { entry, previousTerm });
+      return;
+    }
+    const same =
+      (known.entry === entry || isSameEntry(known.entry, entry)) &&
+      (previousTerm === null || known.previousTerm === null || previousTerm === known.previousTerm);
+    holds(same, 'L1', () => `${instance.name} writes another entry ${name} than exists already`);
+  }
+
+  /** Entries that came with a snapshot are not seen one by one: everything up to it was committed before. */
+  #checkSnapshot(instance: Instance, index: number): void {
+    const { snapshot } = instance.disk.live;
+    holds(index <= snapshot.index, 'L7', () => `${instance.name} commits ${index}, which it does not have`);
+    const known = snapshot.index <= this.#log.lastIndex;
+    holds(known && this.#log.termAt(snapshot.index) === snapshot.term, 'L3', () => {
+      return `${instance.name} has a snapshot of ${snapshot.index}/${snapshot.term}, which was not committed`;
+    });
+  }
+
+  /** L6: enough disks hold it, so that no later leader can be without it. */
+  #checkQuorum(instance: Instance, entry: Entry): void {
+    let copies = 0;
+    for (const image of this.#images.values()) {
+      if (image.snapshot.index >= entry.index || image.termAt(entry.index) === entry.term) copies++;
+    }
+    holds(copies * 2 > this.#images.size, 'L6', () => {
+      return `${instance.name} commits ${entry.index}/${entry.term}, which ${copies} of ${this.#images.size} disks hold`;
+    });
+  }
+
+  /** L5: a leader counts copies of its own term's entries only. */
+  #checkTerm(instance: Instance, view: View, status: RaftStatus): void {
+    if (status.role !== 'leader' || view.role !== 'leader' || status.term !== view.term) return;
+    holds(this.#log.termAt(status.commit) === status.term, 'L5', () => {
+      return `${instance.name} leads term ${status.term} and commits ${status.commit} of term ${this.#log.termAt(status.commit)} by counting`;
+    });
+  }
+}

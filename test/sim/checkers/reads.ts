@@ -1,0 +1,91 @@
+import { toBinary } from '@bufbuild/protobuf';
+import type { EtcdError } from '../../../src/api/error.ts';
+import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
+import type { RangeRequest } from '../../../src/api/gen/rpc_pb.ts';
+import { create } from '@bufbuild/protobuf';
+import { equalBytes } from '../../../src/lib/bytes.ts';
+import type { ApplyResult } from '../../../src/state/result.ts';
+import type { OperationObserver } from '../clients.ts';
+import type { Coverage } from '../coverage.ts';
+import type { Instance } from '../instance.ts';
+import type { WriteRequest } from '../requests.ts';
+import { holds } from '../violation.ts';
+import type { CommittedLog } from './committed_log.ts';
+import { answerOf, differenceBetween } from './state.ts';
+
+/**
+ * R1 to R8, and the same for writes: strict serializability without a search. Every operation has
+ * a place in the log (a write its index, a read the index applied where it was read), so it is
+ * enough that places respect real time and that each answer is the model's at its place.
+ */
+export class OperationChecker implements OperationObserver {
+  readonly #log: CommittedLog;
+  readonly #coverage: Coverage;
+  /** The last place among operations that are finished: what begins now comes after it. */
+  #floor = 0;
+  /** Checks that wait until the committed log has caught up with the step under way. */
+  #pending: (() => void)[] = [];
+
+  constructor(log: CommittedLog, coverage: Coverage) {
+    this.#log = log;
+    this.#coverage = coverage;
+  }
+
+  begins(): number {
+    return this.#floor;
+  }
+
+  writeAnswered(floor: number, request: WriteRequest, result: ApplyResult): void {
+    const { index } = result;
+    this.#coverage.add('writesAcknowledged');
+    this.#floor = Math.max(this.#floor, index);
+    this.#pending.push(() => {
+      holds(index <= this.#log.lastIndex, 'L6', () => `write ${index} is acknowledged, not committed`);
+      holds(index > floor, 'R1', () => `a write gets index ${index}, after ${floor} was finished`);
+      const { command, answer } = this.#log.at(index);
+      holds(command !== null && answer !== null, 'S2', () => `write ${index} had no effect`);
+      holds(isSameRequest(command, request), 'S2', () => `the answer of ${index} is for another write`);
+      const difference = differenceBetween(answer, result);
+      holds(difference === null, 'S5', () => `write ${index} is answered wrong: ${difference}`);
+    });
+  }
+
+  writeRefused(_error: EtcdError): void {
+    this.#coverage.add('writesUnknown');
+  }
+
+  reads(instance: Instance, floor: number | null, request: RangeRequest): void {
+    const { machine } = instance.node;
+    const index = machine.appliedIndex;
+    const outcome = answerOf(() => machine.range(request));
+    this.#coverage.add(floor === null ? 'serializableReads' : 'linearizableReads');
+    if (floor !== null) this.#floor = Math.max(this.#floor, index);
+    this.#pending.push(() => {
+      holds(floor === null || index >= floor, 'R1', () => {
+        return `${instance.name} answers a read from index ${index}, ${floor} was finished before it began`;
+      });
+      const expected = this.#log.model.range(request, this.#log.momentAt(index));
+      if (expected.type === 'error' && expected.error === 'compacted') {
+        this.#coverage.add('compactedReads');
+      }
+      const difference = differenceBetween(expected, outcome);
+      holds(difference === null, request.revision === 0n ? 'R7' : 'R8', () => {
+        return `${instance.name} reads at index ${index} (revision ${request.revision}): ${difference}`;
+      });
+    });
+  }
+
+  /** The step is over, and the committed log knows what it committed. */
+  settle(): void {
+    if (this.#pending.length === 0) return;
+    const pending = this.#pending;
+    this.#pending = [];
+    for (const check of pending) check();
+  }
+}
+
+function isSameRequest(command: Command, request: WriteRequest): boolean {
+  const bytes = (value: WriteRequest) =>
+    toBinary(CommandSchema, create(CommandSchema, { request: value }));
+  return equalBytes(bytes(command.request), bytes(request));
+}

@@ -1,0 +1,158 @@
+import { create } from '@bufbuild/protobuf';
+import { EtcdError } from '../../../src/api/error.ts';
+import { RangeRequestSchema } from '../../../src/api/gen/rpc_pb.ts';
+import { intBetween, type Prng } from '../../../src/lib/prng.ts';
+import type { MemberId } from '../../../src/raft/message.ts';
+import type { StateMachine } from '../../../src/state/machine.ts';
+import type { ApplyResult } from '../../../src/state/result.ts';
+import type { Coverage } from '../coverage.ts';
+import type { Instance } from '../instance.ts';
+import { type ActualAnswer, differenceOf, type ModelAnswer } from '../model/answer.ts';
+import { holds } from '../violation.ts';
+import type { CommittedLog } from './committed_log.ts';
+import type { View } from './view.ts';
+
+const EVERYTHING = new Uint8Array([0]);
+/** A machine is compared key by key after one in so many steps that applied something. */
+const DEEP_CHECK_EVERY = 32;
+
+/** S1 to S7: the state machines, against each other and against the model. */
+export class StateChecker {
+  readonly #log: CommittedLog;
+  readonly #coverage: Coverage;
+  readonly #prng: Prng;
+  readonly #chains = new Map<number, number>();
+  readonly #durableApplied = new Map<MemberId, number>();
+
+  constructor(log: CommittedLog, coverage: Coverage, prng: Prng) {
+    this.#log = log;
+    this.#coverage = coverage;
+    this.#prng = prng;
+  }
+
+  /** An instance was rebuilt from the durable rows of its member. */
+  started(instance: Instance): void {
+    const { machine } = instance.node;
+    const before = this.#durableApplied.get(instance.id) ?? 0;
+    holds(machine.appliedIndex >= before, 'L8', () => {
+      return `the durable applied index of ${instance.id} falls from ${before} to ${machine.appliedIndex}`;
+    });
+    this.#durableApplied.set(instance.id, machine.appliedIndex);
+    this.deepCheck(instance.name, machine, 'P2');
+  }
+
+  /** What the step has applied. */
+  stepped(instance: Instance, view: View): void {
+    const { machine } = instance.node;
+    if (view.installed !== null) {
+      this.#coverage.add('snapshotsInstalled');
+      view.applied = view.installed;
+    } else {
+      holds(machine === view.machine, 'S2', () => `${instance.name} has changed its state machine`);
+    }
+    view.machine = machine;
+    const results = view.results;
+    view.results = [];
+    view.installed = null;
+    const from = view.applied;
+    const to = machine.appliedIndex;
+    if (from === to) return;
+    holds(to > from, 'L8', () => `${instance.name} applied ${from} and is at ${to} now`);
+    view.applied = to;
+    this.#checkResults(instance, from, to, results);
+    this.#checkMoment(instance.name, machine);
+    if (intBetween(this.#prng, 1, DEEP_CHECK_EVERY) === 1) {
+      this.deepCheck(instance.name, machine, 'S7');
+    }
+  }
+
+  /** Every live key, now and at a past revision, is as in the model. */
+  deepCheck(name: string, machine: StateMachine, invariant: string): void {
+    this.#checkMoment(name, machine);
+    const moment = this.#log.momentAt(machine.appliedIndex);
+    const oldest = Math.max(1, moment.compactRevision - 1);
+    for (const revision of [0, intBetween(this.#prng, oldest, moment.revision)]) {
+      const request = create(RangeRequestSchema, {
+        key: EVERYTHING,
+        rangeEnd: EVERYTHING,
+        revision: BigInt(revision),
+      });
+      const expected = this.#log.model.range(request, moment);
+      const actual = answerOf(() => machine.range(request));
+      const difference = differenceBetween(expected, actual);
+      holds(difference === null, invariant, () => {
+        return `${name} at index ${machine.appliedIndex}, keys at revision ${revision}: ${difference}`;
+      });
+    }
+  }
+
+  /** S2: exactly the entries that have an effect were applied, once, and did what the model says. */
+  #checkResults(
+    instance: Instance,
+    from: number,
+    to: number,
+    results: readonly ApplyResult[],
+  ): void {
+    let next = 0;
+    for (let index = from + 1; index <= to; index++) {
+      const { answer, moment } = this.#log.at(index);
+      if (answer === null) continue;
+      const result = results[next++];
+      holds(result?.index === index, 'S2', () => {
+        return `${instance.name} applies ${result?.index ?? 'nothing'} where ${index} is due`;
+      });
+      const difference = differenceBetween(answer, result);
+      holds(difference === null, 'S5', () => `${instance.name} answers entry ${index}: ${difference}`);
+      holds(result.revision === moment.revision, 'S3', () => {
+        return `${instance.name} is at revision ${result.revision} after entry ${index}, must be ${moment.revision}`;
+      });
+    }
+    holds(next === results.length, 'S2', () => {
+      return `${instance.name} applies entry ${results[next]?.index}, which has no effect or was applied before`;
+    });
+  }
+
+  #checkMoment(name: string, machine: StateMachine): void {
+    const { appliedIndex, revision, compactRevision, chain } = machine;
+    const known = appliedIndex <= this.#log.lastIndex;
+    holds(known, 'S2', () => `${name} has applied ${appliedIndex}, which nobody has committed`);
+    const moment = this.#log.momentAt(appliedIndex);
+    holds(revision === moment.revision, 'S3', () => {
+      return `${name} is at revision ${revision} at index ${appliedIndex}, must be ${moment.revision}`;
+    });
+    holds(compactRevision === moment.compactRevision, 'S6', () => {
+      return `${name} is compacted to ${compactRevision} at index ${appliedIndex}, must be ${moment.compactRevision}`;
+    });
+    const other = this.#chains.get(appliedIndex);
+    holds(other === undefined || other === chain, 'S1', () => {
+      return `${name} has another history of outcomes at index ${appliedIndex} than a member before it`;
+    });
+    this.#chains.set(appliedIndex, chain);
+  }
+}
+
+/** What a request was answered: a response, or etcd's error. */
+export interface Outcome {
+  readonly response: unknown;
+  readonly error: EtcdError | null;
+}
+
+/** The answer, or the error that was thrown instead. */
+export function answerOf(evaluate: () => unknown): Outcome {
+  try {
+    return { response: evaluate(), error: null };
+  } catch (error) {
+    if (error instanceof EtcdError) return { response: null, error };
+    throw error;
+  }
+}
+
+export function differenceBetween(expected: ModelAnswer, actual: Outcome): string | null {
+  if (expected.type !== 'error') {
+    if (actual.error !== null) return `the error "${actual.error.message}" instead of an answer`;
+    return differenceOf(expected, actual.response as ActualAnswer);
+  }
+  const wanted = EtcdError.of(expected.error).message;
+  const got = actual.error?.message ?? 'an answer';
+  return got === wanted ? null : `${got} instead of "${wanted}"`;
+}

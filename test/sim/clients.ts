@@ -1,0 +1,134 @@
+import type { EtcdError } from '../../src/api/error.ts';
+import type { RangeRequest } from '../../src/api/gen/rpc_pb.ts';
+import { intBetween, type Prng } from '../../src/lib/prng.ts';
+import type { ApplyResult } from '../../src/state/result.ts';
+import type { Instance } from './instance.ts';
+import type { Member } from './member.ts';
+import { chance, exponential, pick } from './random.ts';
+import { Requests, type WriteRequest } from './requests.ts';
+import type { World } from './world.ts';
+
+/** What happens to operations is told to the checkers: they decide whether it may. */
+export interface OperationObserver {
+  /** Returns the floor: what the operation must be ordered after. */
+  begins(): number;
+  writeAnswered(floor: number, request: WriteRequest, result: ApplyResult): void;
+  writeRefused(error: EtcdError): void;
+  /** A range is read from the instance's machine now; `floor` is null for a serializable one. */
+  reads(instance: Instance, floor: number | null, request: RangeRequest): void;
+}
+
+/** The clients of a cluster: each does one thing after the other, at members that it picks. */
+export class Clients {
+  readonly #world: World;
+  readonly #members: readonly Member[];
+  readonly #observer: OperationObserver;
+  readonly #prng: Prng;
+  readonly #requests: Requests;
+  #stopped = false;
+  /** Operations whose outcome no client knows yet. */
+  #open = 0;
+
+  constructor(world: World, members: readonly Member[], observer: OperationObserver) {
+    this.#world = world;
+    this.#members = members;
+    this.#observer = observer;
+    this.#prng = world.fork();
+    this.#requests = new Requests(this.#prng, world.plan.keys);
+  }
+
+  start(): void {
+    for (let i = 0; i < this.#world.plan.clients; i++) this.#think();
+  }
+
+  /** No new operations; those that are open go on. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  get openCount(): number {
+    return this.#open;
+  }
+
+  #think(): void {
+    this.#world.after(exponential(this.#prng, this.#world.plan.thinkMs), () => {
+      if (!this.#stopped) this.#operate();
+    });
+  }
+
+  #operate(): void {
+    const instance = pick(this.#prng, this.#members).current;
+    if (instance === null) return this.#think();
+    const end = this.#begin(instance);
+    const kind = this.#prng.next();
+    if (kind < 0.6) this.write(instance, this.#requests.write(), end);
+    else if (kind < 0.85) this.read(instance, this.#requests.range(), end);
+    else this.#readSerializable(instance, end);
+  }
+
+  /** Counts the operation as open until it is answered, its instance is dead, or it is long overdue. */
+  #begin(instance: Instance): () => void {
+    let ended = false;
+    this.#open += 1;
+    const end = () => {
+      if (ended) return;
+      ended = true;
+      this.#open -= 1;
+      this.#think();
+    };
+    const giveUp = () => {
+      if (ended) return;
+      // Nobody will answer for a dead instance; the client's connection to it is gone.
+      if (!instance.alive) {
+        this.#world.coverage.add('writesUnknown');
+        return end();
+      }
+      this.#world.after(this.#world.plan.requestTimeoutMs, giveUp);
+    };
+    this.#world.after(this.#world.plan.requestTimeoutMs, giveUp);
+    return end;
+  }
+
+  /** @param end called once the operation is answered. */
+  write(instance: Instance, request: WriteRequest, end: () => void): void {
+    const timeoutMs = this.#timeoutMs();
+    instance.step('proposes', request.case ?? '', () => {
+      const floor = this.#observer.begins();
+      instance.node.propose(request, timeoutMs, ({ result, error }) => {
+        if (result !== undefined) {
+          this.#requests.sawRevision(result.revision);
+          this.#observer.writeAnswered(floor, request, result);
+        } else {
+          this.#observer.writeRefused(error);
+        }
+        end();
+      });
+    });
+  }
+
+  read(instance: Instance, request: RangeRequest, end: () => void): void {
+    const timeoutMs = this.#timeoutMs();
+    instance.step('reads', null, () => {
+      const floor = this.#observer.begins();
+      instance.node.barrier(timeoutMs, (error) => {
+        if (error === null) this.#observer.reads(instance, floor, request);
+        else this.#world.coverage.add('readsRefused');
+        end();
+      });
+    });
+  }
+
+  #readSerializable(instance: Instance, end: () => void): void {
+    instance.step('reads here', null, () => {
+      this.#observer.reads(instance, null, this.#requests.range());
+      end();
+    });
+  }
+
+  #timeoutMs(): number {
+    const { requestTimeoutMs } = this.#world.plan;
+    return chance(this.#prng, 0.2)
+      ? intBetween(this.#prng, 1, Math.ceil(requestTimeoutMs / 10))
+      : requestTimeoutMs;
+  }
+}

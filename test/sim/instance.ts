@@ -1,0 +1,216 @@
+import { must } from '../../src/lib/assert.ts';
+import type { NodeHost, PeerLinks } from '../../src/member/host.ts';
+import { Node, type NodeOptions } from '../../src/member/node.ts';
+import type { MemberId, Message } from '../../src/raft/message.ts';
+import type { PersistBatch } from '../../src/raft/output.ts';
+import { InstanceDisk } from './disk.ts';
+import type { DiskChange, DiskImage } from './disk_image.ts';
+import type { Observer } from './observer.ts';
+import { CrashSignal, isInjected, SupersededSignal } from './signals.ts';
+import type { Detail } from './trace.ts';
+import { Violation } from './violation.ts';
+import type { World } from './world.ts';
+
+/** What an instance needs of its member. */
+export interface InstanceOwner {
+  readonly id: MemberId;
+  readonly number: number;
+  readonly clockRate: number;
+  readonly clockOffsetMs: number;
+  wallClockMs(): number;
+  /** The written changes become durable some time; calls back into the instance. */
+  sync(
+    instance: Instance,
+    changes: readonly DiskChange[],
+    done: (error: Error | null) => void,
+  ): void;
+  /** The instance has ended by itself: a crash at a call, a failed sync, a superseded one's write. */
+  ended(instance: Instance): void;
+}
+
+/**
+ * running: the member's current instance. superseded: a newer one has been started from the durable
+ * rows; this one goes on until it touches its storage. dead: it does nothing any more.
+ */
+export type InstanceState = 'running' | 'superseded' | 'dead';
+
+/** One life of a member: a Node and the world that it sees. */
+export class Instance implements NodeHost {
+  readonly owner: InstanceOwner;
+  readonly disk: InstanceDisk;
+  readonly links: PeerLinks;
+  readonly name: string;
+  state: InstanceState = 'running';
+  /** Everything that happens to it before this time is delivered then, in a burst. */
+  pausedUntilUs = 0;
+  /** It is killed at the so-many-th call to its host from now. */
+  crashAfterCalls: number | null = null;
+  readonly #world: World;
+  readonly #observer: Observer;
+  #node: Node | null = null;
+  #alarm = 0;
+  #lastNowMs = 0;
+
+  constructor(
+    world: World,
+    owner: InstanceOwner,
+    live: DiskImage,
+    observer: Observer,
+    links: (instance: Instance) => PeerLinks,
+  ) {
+    this.#world = world;
+    this.owner = owner;
+    this.#observer = observer;
+    this.name = `m${owner.number}#${live.epoch + 1}`;
+    this.disk = new InstanceDisk(live, {
+      beforeCall: (call) => this.#beforeStorageCall(call),
+      beforeBatch: (batch) => this.#beforeBatch(batch),
+      sync: (changes, done) => owner.sync(this, changes, done),
+    });
+    this.links = this.#counted(links(this));
+  }
+
+  get id(): MemberId {
+    return this.owner.id;
+  }
+
+  get node(): Node {
+    return must(this.#node, 'the instance has no node yet');
+  }
+
+  get alive(): boolean {
+    return this.state !== 'dead';
+  }
+
+  /** Builds the node from rows and lets it run. */
+  start(options: NodeOptions): void {
+    this.step('starts', null, () => {
+      this.#node = new Node(options, this);
+      this.#observer.started(this);
+      this.#node.start();
+    });
+  }
+
+  /** Lets one thing happen to the instance, now or when its pause ends; nothing when it is dead. */
+  step(verb: string, detail: Detail, run: () => void): void {
+    if (!this.alive) return;
+    if (this.#world.nowUs < this.pausedUntilUs) {
+      this.#world.at(this.pausedUntilUs, () => this.step(verb, detail, run));
+      return;
+    }
+    this.#world.note(this.name, verb, detail);
+    try {
+      run();
+      if (this.alive && this.#node !== null) this.#observer.stepped(this);
+    } catch (error) {
+      this.fatal(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  /** Ends the instance from outside. */
+  kill(): void {
+    this.state = 'dead';
+  }
+
+  nowMs(): number {
+    this.#lastNowMs = Math.max(this.#lastNowMs, this.#localMs(this.#world.nowUs));
+    return this.#lastNowMs;
+  }
+
+  wallClockMs(): number {
+    return this.owner.wallClockMs();
+  }
+
+  setAlarm(atMs: number | null): void {
+    const alarm = ++this.#alarm;
+    if (atMs === null) return;
+    const { clockRate, clockOffsetMs } = this.owner;
+    let atUs = Math.ceil(((atMs - clockOffsetMs) * 1000) / clockRate);
+    while (this.#localMs(atUs) < atMs) atUs += 1;
+    this.#world.at(atUs, () => {
+      if (alarm === this.#alarm) this.step('ticks', null, () => this.node.tick());
+    });
+  }
+
+  defer(callback: () => void): void {
+    this.#world.after(0, () => this.step('turns', null, callback));
+  }
+
+  log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void {
+    this.#world.note(this.name, level, message);
+  }
+
+  /** An ending that the simulator did not arrange is a broken invariant of the code under test. */
+  fatal(error: Error): void {
+    if (!this.alive) return;
+    if (error instanceof Violation) this.#world.fail(error);
+    else if (!isInjected(error)) {
+      this.#world.fail(new Violation('assert', `${this.name}: ${error.stack ?? error.message}`));
+    }
+    this.#end(error.name);
+  }
+
+  #end(reason: string): void {
+    this.#world.note(this.name, 'ends', reason);
+    this.state = 'dead';
+    this.owner.ended(this);
+  }
+
+  #localMs(atUs: number): number {
+    return Math.floor((atUs * this.owner.clockRate) / 1000) + this.owner.clockOffsetMs;
+  }
+
+  /** A kill at any instruction: what the turn has sent is on its way, what it has written is lost. */
+  #countCall(): void {
+    if (this.crashAfterCalls === null) return;
+    this.crashAfterCalls -= 1;
+    if (this.crashAfterCalls > 0) return;
+    this.#world.coverage.add('crashesInsideTurn');
+    this.#end('killed at a call');
+    throw new CrashSignal('killed');
+  }
+
+  #beforeStorageCall(call: string): void {
+    if (!this.alive) throw new CrashSignal('killed before');
+    if (this.state === 'superseded') {
+      this.#world.coverage.add('zombiesThatReachedStorage');
+      this.#end(`superseded at ${call}`);
+      throw new SupersededSignal(call);
+    }
+    this.#countCall();
+  }
+
+  #beforeBatch(batch: PersistBatch): void {
+    if (this.state === 'running') this.#guarded(() => this.#observer.writing(this, batch));
+  }
+
+  /** Messages of a dead instance go nowhere, those of a superseded one do. */
+  #counted(links: PeerLinks): PeerLinks {
+    return {
+      send: (to, messages) => {
+        if (!this.alive) return;
+        this.#countCall();
+        this.observeSending(messages);
+        links.send(to, messages);
+      },
+      sendSnapshot: (to, source) => {
+        if (this.alive) links.sendSnapshot(to, source);
+      },
+    };
+  }
+
+  observeSending(messages: readonly Message[]): void {
+    if (this.state === 'superseded') this.#world.coverage.add('zombiesThatSent');
+    this.#guarded(() => this.#observer.sending(this, messages));
+  }
+
+  /** The code under test may catch what it did not throw: a violation is noted before it is thrown. */
+  #guarded(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      if (error instanceof Violation) this.#world.fail(error);
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,163 @@
+import { intBetween, type Prng } from '../../src/lib/prng.ts';
+import type { Member } from './member.ts';
+import type { Network } from './network.ts';
+import type { FaultKind } from './plan.ts';
+import { chance, exponential, pick, pickWeighted, shuffled } from './random.ts';
+import type { World } from './world.ts';
+
+/** Does to a cluster, at random times, what the plan of the run allows. */
+export class Nemesis {
+  readonly #world: World;
+  readonly #members: readonly Member[];
+  readonly #network: Network;
+  readonly #prng: Prng;
+  /** Only the newest partition is healed by its own timer. */
+  #partition = 0;
+
+  constructor(world: World, members: readonly Member[], network: Network) {
+    this.#world = world;
+    this.#members = members;
+    this.#network = network;
+    this.#prng = world.fork();
+  }
+
+  start(): void {
+    this.#world.after(exponential(this.#prng, this.#world.plan.faultIntervalMs), () => {
+      if (!this.#world.faulty) return;
+      const kind = pickWeighted(this.#prng, this.#world.plan.faultWeights);
+      this.#world.note('nemesis', kind);
+      this.#inject(kind);
+      this.start();
+    });
+  }
+
+  /** The world is kind from now on; what is down comes back. */
+  lift(): void {
+    this.#world.faulty = false;
+    this.#network.healAll();
+    this.#network.burstLoss = 0;
+    for (const member of this.#members) {
+      member.diskFactor = 1;
+      member.failNextSync = false;
+      for (const instance of [member.current, ...member.zombies]) {
+        if (instance === null) continue;
+        instance.pausedUntilUs = Math.min(instance.pausedUntilUs, this.#world.nowUs);
+        instance.crashAfterCalls = null;
+      }
+      if (member.current === null) member.start();
+    }
+  }
+
+  #inject(kind: FaultKind): void {
+    const { coverage } = this.#world;
+    const member = pick(this.#prng, this.#members);
+    switch (kind) {
+      case 'crash':
+        return member.crash();
+      case 'crashInsideTurn':
+        if (member.current) member.current.crashAfterCalls = intBetween(this.#prng, 1, 40);
+        return;
+      case 'crashAll':
+        coverage.add('crashesOfWholeCluster');
+        for (const each of this.#members) each.crash();
+        return;
+      case 'supersede':
+        return this.#supersede(member);
+      case 'pause':
+        coverage.add('pauses');
+        return this.#pause(member);
+      case 'slowDisk':
+        coverage.add('slowDisks');
+        return this.#forAWhile(
+          () => (member.diskFactor = pick(this.#prng, [5, 30, 100])),
+          () => (member.diskFactor = 1),
+        );
+      case 'failSync':
+        member.failNextSync = true;
+        return;
+      case 'lossBurst':
+        return this.#forAWhile(
+          () => (this.#network.burstLoss = pick(this.#prng, [0.1, 0.3, 0.6])),
+          () => (this.#network.burstLoss = 0),
+        );
+      case 'wallClockJump':
+        coverage.add('wallClockJumps');
+        member.wallClockJumpMs += intBetween(this.#prng, -10_000_000, 10_000_000);
+        return;
+      case 'transfer':
+        return this.#transfer(member);
+      default:
+        return this.#divide(kind, member);
+    }
+  }
+
+  /** The old instance usually is cut off from the platform, and late: that is why there is a new one. */
+  #supersede(member: Member): void {
+    const older = member.current;
+    if (older === null) return;
+    if (chance(this.#prng, 0.5)) this.#pause(member);
+    member.start();
+  }
+
+  #pause(member: Member): void {
+    if (member.current === null) return;
+    const untilUs = this.#world.nowUs + Math.ceil(this.#whileMs() * 1000);
+    member.current.pausedUntilUs = Math.max(member.current.pausedUntilUs, untilUs);
+  }
+
+  #transfer(to: Member): void {
+    const from = pick(this.#prng, this.#members).current;
+    if (from === null) return;
+    this.#world.coverage.add('transfersRequested');
+    from.step('hands over to', to.id, () => from.node.transferLeadership(to.id));
+  }
+
+  #divide(kind: 'isolate' | 'halves' | 'oneWay' | 'partial', member: Member): void {
+    const { coverage } = this.#world;
+    this.#network.healAll();
+    const partition = ++this.#partition;
+    const others = this.#members.filter((other) => other !== member);
+    if (kind === 'oneWay') {
+      coverage.add('partitionsOneWay');
+      const inward = chance(this.#prng, 0.5);
+      for (const { id } of others) {
+        if (inward) this.#network.cut(id, member.id);
+        else this.#network.cut(member.id, id);
+      }
+    } else if (kind === 'partial') {
+      coverage.add('partitionsPartial');
+      for (const a of this.#members) {
+        for (const b of this.#members) if (chance(this.#prng, 0.3)) this.#network.cut(a.id, b.id);
+      }
+    } else {
+      coverage.add('partitionsSymmetric');
+      const mixed = shuffled(this.#prng, this.#members);
+      const side = kind === 'isolate' ? [member] : mixed.slice(0, mixed.length >> 1);
+      this.#cutOff(side);
+    }
+    this.#world.after(this.#whileMs(), () => {
+      if (partition === this.#partition) this.#network.healAll();
+    });
+  }
+
+  #cutOff(side: readonly Member[]): void {
+    for (const a of side) {
+      for (const b of this.#members) {
+        if (side.includes(b)) continue;
+        this.#network.cut(a.id, b.id);
+        this.#network.cut(b.id, a.id);
+      }
+    }
+  }
+
+  #forAWhile(begin: () => void, end: () => void): void {
+    begin();
+    this.#world.after(this.#whileMs(), end);
+  }
+
+  /** From a blink to several elections. */
+  #whileMs(): number {
+    const { electionTimeoutMs } = this.#world.plan;
+    return electionTimeoutMs * pick(this.#prng, [0.2, 1, 2, 4, 6]) * this.#prng.next();
+  }
+}

@@ -1,0 +1,140 @@
+import type { PeerLinks, SnapshotSource } from '../../src/member/host.ts';
+import type { MemberId, Message } from '../../src/raft/message.ts';
+import { intBetween } from '../../src/lib/prng.ts';
+import type { Instance } from './instance.ts';
+import type { Observer } from './observer.ts';
+import { chance, exponential } from './random.ts';
+import { SnapshotTransfer } from './snapshot_transfer.ts';
+import type { World } from './world.ts';
+
+const STRAY_FACTOR = 100;
+
+/**
+ * The network between members: requests and responses, as fetches between objects are. A request
+ * reaches the member's current instance, a response only the instance that asked. Both can be
+ * lost, late, repeated and overtaken.
+ */
+export class Network {
+  /** Extra loss while a burst lasts. */
+  burstLoss = 0;
+  readonly #world: World;
+  readonly #observer: Observer;
+  readonly #current: (id: MemberId) => Instance | null;
+  /** Directed links that are cut, as `from>to`. */
+  readonly #cut = new Set<string>();
+  readonly #lastArrivalUs = new Map<string, number>();
+
+  /** @param current the running instance of a member, or null when it is down. */
+  constructor(world: World, observer: Observer, current: (id: MemberId) => Instance | null) {
+    this.#world = world;
+    this.#observer = observer;
+    this.#current = current;
+  }
+
+  /** How one instance reaches the others. */
+  linksOf(instance: Instance): PeerLinks {
+    return {
+      send: (to, messages) => this.#request(instance, to, this.#asSent(messages)),
+      sendSnapshot: (to, source) => this.#sendSnapshot(instance, to, source),
+    };
+  }
+
+  cut(from: MemberId, to: MemberId): void {
+    this.#cut.add(`${from}>${to}`);
+  }
+
+  healAll(): void {
+    this.#cut.clear();
+  }
+
+  /** Carries something one way. `arrive` is called once, or more often; or `lose`, sooner or later. */
+  carry(from: MemberId, to: MemberId, arrive: () => void, lose: () => void): void {
+    const { plan, prng, coverage, faulty } = this.#world;
+    if (this.#loses(from, to)) {
+      // A refused connection is noticed at once, a silent one after a while, a lost answer never.
+      if (chance(prng, 0.7)) this.#world.after(this.#latencyMs() * intBetween(prng, 1, 20), lose);
+      return;
+    }
+    const link = `${from}>${to}`;
+    const delayMs = this.#latencyMs();
+    const atUs = this.#world.nowUs + Math.ceil(delayMs * 1000);
+    if (atUs < (this.#lastArrivalUs.get(link) ?? 0)) coverage.add('messagesOvertaken');
+    else this.#lastArrivalUs.set(link, atUs);
+    this.#world.at(atUs, arrive);
+    if (!faulty || !chance(prng, plan.duplicateProbability)) return;
+    coverage.add('messagesDuplicated');
+    this.#world.after(this.#latencyMs() * intBetween(prng, 1, 50), arrive);
+  }
+
+  #request(sender: Instance, to: MemberId, messages: readonly Message[]): void {
+    this.#world.note(sender.name, 'sends', messages);
+    const fail = () =>
+      sender.step('finds unreachable', to, () => {
+        this.#world.coverage.add('messagesLost');
+        sender.node.unreachable(to);
+      });
+    const arrive = () => {
+      const receiver = this.#current(to);
+      if (receiver === null) return this.#world.after(this.#latencyMs(), fail);
+      receiver.step('receives', messages, () => {
+        this.#observer.receiving(receiver, messages);
+        receiver.node.receive(messages, (replies) => this.#respond(receiver, sender, replies));
+      });
+    };
+    this.carry(sender.id, to, arrive, fail);
+  }
+
+  #respond(responder: Instance, asker: Instance, replies: readonly Message[]): void {
+    if (!responder.alive || replies.length === 0) return;
+    const sent = this.#asSent(replies);
+    responder.observeSending(sent);
+    this.#world.note(responder.name, 'answers', sent);
+    const arrive = () =>
+      asker.step('is answered', sent, () => {
+        this.#observer.receiving(asker, sent);
+        asker.node.receive(sent, () => {});
+      });
+    const fail = () =>
+      asker.step('has no answer', responder.id, () => {
+        this.#world.coverage.add('responsesLost');
+        asker.node.unreachable(responder.id);
+      });
+    this.carry(responder.id, asker.id, arrive, fail);
+  }
+
+  #sendSnapshot(sender: Instance, to: MemberId, source: SnapshotSource): void {
+    this.#world.coverage.add('snapshotsSent');
+    const transfer = new SnapshotTransfer(this.#world, sender, source, {
+      carry: (arrive, lose) => this.carry(sender.id, to, arrive, lose),
+      receiver: () => this.#current(to),
+      to,
+    });
+    transfer.start();
+  }
+
+  #loses(from: MemberId, to: MemberId): boolean {
+    const { plan, prng, coverage, faulty } = this.#world;
+    if (!faulty) return false;
+    if (this.#cut.has(`${from}>${to}`)) {
+      coverage.add('messagesCut');
+      return true;
+    }
+    return chance(prng, plan.lossProbability + this.burstLoss);
+  }
+
+  #latencyMs(): number {
+    const { plan, prng, faulty } = this.#world;
+    const usual = plan.latencyMs / 2 + exponential(prng, plan.latencyMs / 2);
+    return faulty && chance(prng, plan.strayProbability) ? usual * STRAY_FACTOR : usual;
+  }
+
+  /** What is sent is a value: a member that changed it later would be found out in the runs that freeze it. */
+  #asSent(messages: readonly Message[]): readonly Message[] {
+    if (!this.#world.plan.freezeMessages) return messages;
+    for (const message of messages) {
+      Object.freeze(message);
+      if (message.type === 'append') Object.freeze(message.entries);
+    }
+    return Object.freeze(messages.slice());
+  }
+}
