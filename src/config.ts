@@ -14,7 +14,7 @@ export const limits = {
   peerBodyBytesMax: 8 * 1024 * 1024,
   /** Nesting of a JSON body: etcd's own messages need less than twenty; the bound protects the decoder's stack. */
   jsonDepthMax: 100,
-  /** List elements in one JSON body: far beyond any transaction; a body of `{}`s must not fill the memory. */
+  /** Objects, lists and their elements in one JSON body, far beyond any transaction: a body of `{}`s must not fill the memory. */
   jsonItemsMax: 65_536,
   /** etcd's --max-txn-ops. */
   txnOpsMax: 128,

@@ -46,7 +46,10 @@ function anySingle(type: FieldType, depth: number): fc.Arbitrary<unknown> {
     case 'bool':
       return fc.boolean();
     case 'int64':
-      return fc.oneof(fc.bigInt({ min: -300n, max: 300n }), fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n));
+      return fc.oneof(
+        fc.bigInt({ min: -300n, max: 300n }),
+        fc.bigInt(-(2n ** 63n), 2n ** 63n - 1n),
+      );
     case 'uint64':
       return fc.oneof(fc.bigInt({ min: 0n, max: 300n }), fc.bigInt(0n, 2n ** 64n - 1n));
     case 'int32':

@@ -63,7 +63,11 @@ describe('decodeCommand', () => {
       fc.property(damage, ([command, place, byte, dropped]) => {
         const bytes = encodeCommand(command);
         const at = place % bytes.length;
-        const damaged = Uint8Array.of(...bytes.subarray(0, at), byte, ...bytes.subarray(at + dropped));
+        const damaged = Uint8Array.of(
+          ...bytes.subarray(0, at),
+          byte,
+          ...bytes.subarray(at + dropped),
+        );
         const byHand = decodePutCommand(damaged);
         if (byHand !== null) expect(byHand).toEqual(decodeAnyCommand(damaged));
       }),

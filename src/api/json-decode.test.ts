@@ -27,9 +27,12 @@ function range(init: MessageInitShape<typeof RangeRequestSchema>) {
 }
 
 describe('bodies', () => {
-  test.each(['', ' ', '\n', 'null', '{}', ' {} ', 'nullx', '{"key":null}'])('%j is empty', (body) => {
-    expect(decodeJson(RangeRequestSchema, body)).toEqual(range({}));
-  });
+  test.each(['', ' ', '\n', 'null', '{}', ' {} ', 'nullx', '{"key":null}'])(
+    '%j is empty',
+    (body) => {
+      expect(decodeJson(RangeRequestSchema, body)).toEqual(range({}));
+    },
+  );
 
   test.each(['{"key":"YQ=="} more', '{"key":"YQ=="}{"key":"Yg=="}', ' {\n"key" :\t"YQ==" } '])(
     '%j: what follows the first value does not count',
@@ -70,11 +73,15 @@ describe('bodies', () => {
     expect(() => decodeJson(RangeRequestSchema, '{"x":'.repeat(1_000_000))).toThrow(error);
   });
 
-  test('the number of list elements is bounded', () => {
-    const body = (length: number) => `{"compare":[${Array(length).fill('{}').join()}]}`;
-    const { compare } = decodeJson(TxnRequestSchema, body(limits.jsonItemsMax));
-    expect(compare.length).toBe(limits.jsonItemsMax);
-    expect(() => decodeJson(TxnRequestSchema, body(limits.jsonItemsMax + 1))).toThrow(
+  test('the number of values is bounded', () => {
+    const decode = (element: string, length: number) =>
+      decodeJson(TxnRequestSchema, `{"compare":[${Array(length).fill(element).join()}]}`);
+    // The body and the list count, too.
+    expect(decode('{}', limits.jsonItemsMax - 2).compare.length).toBe(limits.jsonItemsMax - 2);
+    expect(() => decode('{}', limits.jsonItemsMax - 1)).toThrow(
+      `more than ${limits.jsonItemsMax} objects and lists`,
+    );
+    expect(() => decode('1', limits.jsonItemsMax + 1)).toThrow(
       `more than ${limits.jsonItemsMax} list elements`,
     );
   });

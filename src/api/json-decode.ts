@@ -23,11 +23,13 @@ type Properties = Record<string, unknown>;
  */
 export class JsonDecoder {
   readonly #text: string;
+  readonly #ends: ReadonlyMap<number, number>;
   #items = 0;
 
-  /** @param text in which scanValue found nothing wrong where a message is to be decoded */
-  constructor(text: string) {
+  /** @param ends what scanValue found where a message is to be decoded */
+  constructor(text: string, ends: ReadonlyMap<number, number>) {
     this.#text = text;
+    this.#ends = ends;
   }
 
   message(plan: MessagePlan, span: Span): Properties {
@@ -54,10 +56,10 @@ export class JsonDecoder {
     const spans: Span[] = [];
     let at = skipBlanks(text, start + 1);
     while (text[at] !== '}') {
-      const nameEnd = skipValue(text, at);
+      const nameEnd = skipValue(text, at, this.#ends);
       const name = this.#string({ start: at, end: nameEnd });
       const valueStart = skipBlanks(text, skipBlanks(text, nameEnd) + 1);
-      const valueEnd = skipValue(text, valueStart);
+      const valueEnd = skipValue(text, valueStart, this.#ends);
       const slot = plan.slotByName.get(name);
       if (slot !== undefined) spans[slot] = { start: valueStart, end: valueEnd };
       at = skipBlanks(text, valueEnd);
@@ -95,7 +97,7 @@ export class JsonDecoder {
       if (++this.#items > limits.jsonItemsMax) {
         throw invalid(`more than ${limits.jsonItemsMax} list elements`);
       }
-      const end = skipValue(text, at);
+      const end = skipValue(text, at, this.#ends);
       spans.push({ start: at, end });
       at = skipBlanks(text, end);
       if (text[at] === ',') at = skipBlanks(text, at + 1);

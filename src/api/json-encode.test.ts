@@ -85,13 +85,18 @@ describe('encodeJson', () => {
     expect(encodeJson(MemberListResponseSchema, members)).toBe(
       '{"members":[{"name":"\\u003c\\u0026\\"\\u003e\\u2028\\n"}]}',
     );
-    const role = create(AuthRoleGetResponseSchema, { perm: [{ permType: UNKNOWN_TYPE as Permission_Type }] });
+    const role = create(AuthRoleGetResponseSchema, {
+      perm: [{ permType: UNKNOWN_TYPE as Permission_Type }],
+    });
     expect(encodeJson(AuthRoleGetResponseSchema, role)).toBe('{"perm":[{"permType":9}]}');
   });
 });
 
 const schemas = new Map(
-  METHODS.flatMap(({ input, output }) => [input, output]).map((schema) => [schema.typeName, schema]),
+  METHODS.flatMap(({ input, output }) => [input, output]).map((schema) => [
+    schema.typeName,
+    schema,
+  ]),
 );
 
 describe.each([...schemas])('%s', (_typeName, schema) => {

@@ -43,8 +43,38 @@ function anyBody<Schema extends DescMessage>(schema: Schema): fc.Arbitrary<strin
 }
 
 const pieces = fc.constantFrom(
-  ...['{', '}', '[', ']', ',', ':', '"', '\\', ' ', '\n', '-', '0', '1', '15', '.', 'e', '=', 'YQ=='],
-  ...['true', 'false', 'null', '"key"', '"value"', '"lease"', '"limit"', '"prev_kv"', '"YQ=="', '""'],
+  ...[
+    '{',
+    '}',
+    '[',
+    ']',
+    ',',
+    ':',
+    '"',
+    '\\',
+    ' ',
+    '\n',
+    '-',
+    '0',
+    '1',
+    '15',
+    '.',
+    'e',
+    '=',
+    'YQ==',
+  ],
+  ...[
+    'true',
+    'false',
+    'null',
+    '"key"',
+    '"value"',
+    '"lease"',
+    '"limit"',
+    '"prev_kv"',
+    '"YQ=="',
+    '""',
+  ],
   ...['"rangeEnd"', '"range_end"', '"keys_only"', '"1"', '" 5"', '"01"', '12345678901234567890'],
 );
 

@@ -11,6 +11,8 @@ const RANGES: Readonly<Record<IntegerKind, readonly [min: bigint, max: bigint]>>
   uint8: [0n, 255n],
 };
 
+const PLAIN = /^-?(?:0|[1-9][0-9]*)$/;
+
 /** Longer integers are out of every range: JSON has no leading zeros. */
 const DIGITS_MAX = 20;
 
@@ -20,24 +22,30 @@ const DIGITS_MAX = 20;
  * @throws EtcdError with Go's text; also for 1.0 and 1e2, which Go takes for floating-point numbers
  */
 export function integerOf(raw: string, kind: IntegerKind, goType: string): bigint {
-  const start = skipBlanks(raw, 0);
-  const end = scanValue(raw, start, 'unexpected end of JSON input');
-  const rest = skipBlanks(raw, end);
-  if (rest < raw.length) throw unexpectedCharacter(raw, rest, 'after top-level value');
-  if (raw[start] === 'n') return 0n;
-  const what = kindOf(raw, start);
-  if (what !== 'number') throw mismatch(what, goType);
-  const digits = raw.slice(start, end);
-  const value = parseInteger(digits);
+  const number = PLAIN.test(raw) ? raw : numberIn(raw, goType);
+  if (number === null) return 0n;
+  const value = parseInteger(number);
   const [min, max] = RANGES[kind];
   // Go's parser of unsigned numbers knows no sign, not even that of -0.
-  if (value === null || value < min || value > max || (min === 0n && digits[0] === '-')) {
-    throw mismatch(`number ${digits}`, goType);
+  if (value === null || value < min || value > max || (min === 0n && number[0] === '-')) {
+    throw mismatch(`number ${number}`, goType);
   }
   return value;
 }
 
+/** The number that is all of a JSON text; null for `null`. */
+function numberIn(raw: string, goType: string): string | null {
+  const start = skipBlanks(raw, 0);
+  const { end } = scanValue(raw, start, 'unexpected end of JSON input');
+  const rest = skipBlanks(raw, end);
+  if (rest < raw.length) throw unexpectedCharacter(raw, rest, 'after top-level value');
+  if (raw[start] === 'n') return null;
+  const what = kindOf(raw, start);
+  if (what !== 'number') throw mismatch(what, goType);
+  return raw.slice(start, end);
+}
+
 function parseInteger(digits: string): bigint | null {
-  const isInteger = digits.length <= DIGITS_MAX && /^-?[0-9]+$/.test(digits);
+  const isInteger = digits.length <= DIGITS_MAX && PLAIN.test(digits);
   return isInteger ? BigInt(digits) : null;
 }

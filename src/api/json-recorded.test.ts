@@ -66,10 +66,7 @@ const RECORDED = [
 ] as const;
 
 const RECORDED_TXN = [
-  [
-    '{"compare":{}}',
-    'json: cannot unmarshal object into Go value of type []json.RawMessage',
-  ],
+  ['{"compare":{}}', 'json: cannot unmarshal object into Go value of type []json.RawMessage'],
   [
     '{"success":[5]}',
     'json: cannot unmarshal number into Go value of type map[string]json.RawMessage',

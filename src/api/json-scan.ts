@@ -1,4 +1,5 @@
 import { limits } from '../config.ts';
+import { must } from '../lib/assert.ts';
 import { Code, EtcdError } from './error.ts';
 import { goQuote } from './json-text.ts';
 
@@ -39,17 +40,29 @@ function isBlank(code: number): boolean {
   return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09;
 }
 
+/** What scanning a value found out about it. */
+export interface Scanned {
+  /** The offset behind the value. */
+  readonly end: number;
+  /**
+   * The offsets behind the objects and lists in it, by the offsets at which they begin: whoever
+   * reads on can step over them, so that deep nesting does not make a body be read again and again.
+   */
+  readonly ends: ReadonlyMap<number, number>;
+}
+
 /**
  * Checks the value that begins at `at`, to its end and no further.
  * @param whatIsMissing the error when the text ends too early
- * @returns the offset behind the value
  * @throws EtcdError with Go's text
  */
-export function scanValue(text: string, at: number, whatIsMissing: string): number {
-  return new Scanner(text, whatIsMissing).value(at, 0);
+export function scanValue(text: string, at: number, whatIsMissing: string): Scanned {
+  const scanner = new Scanner(text, whatIsMissing);
+  return { end: scanner.value(at, 0), ends: scanner.ends };
 }
 
 class Scanner {
+  readonly ends = new Map<number, number>();
   readonly #text: string;
   readonly #whatIsMissing: string;
 
@@ -65,9 +78,9 @@ class Scanner {
       case QUOTE:
         return this.#string(at);
       case OPEN_OBJECT:
-        return this.#object(at, this.#deeper(depth));
+        return this.#closed(at, this.#object(at, this.#deeper(depth)));
       case OPEN_ARRAY:
-        return this.#array(at, this.#deeper(depth));
+        return this.#closed(at, this.#array(at, this.#deeper(depth)));
       case LOWER_T:
         return this.#literal(at, 'true');
       case LOWER_F:
@@ -84,6 +97,14 @@ class Scanner {
       throw invalid(`exceeded max depth of ${limits.jsonDepthMax}`);
     }
     return depth + 1;
+  }
+
+  #closed(start: number, end: number): number {
+    if (this.ends.size >= limits.jsonItemsMax) {
+      throw invalid(`more than ${limits.jsonItemsMax} objects and lists`);
+    }
+    this.ends.set(start, end);
+    return end;
   }
 
   #object(start: number, depth: number): number {
@@ -210,23 +231,11 @@ export function invalid(message: string): EtcdError {
  * The offset behind the value at `at`, in text that {@link scanValue} has checked. Strings are
  * skipped by searching, which is several times faster than looking at each character.
  */
-export function skipValue(text: string, at: number): number {
+export function skipValue(text: string, at: number, ends: ReadonlyMap<number, number>): number {
   const code = text.charCodeAt(at);
   if (code === QUOTE) return skipString(text, at);
   if (code !== OPEN_OBJECT && code !== OPEN_ARRAY) return skipBare(text, at);
-  let depth = 0;
-  let next = at;
-  do {
-    const character = text.charCodeAt(next);
-    if (character === QUOTE) {
-      next = skipString(text, next);
-      continue;
-    }
-    if (character === OPEN_OBJECT || character === OPEN_ARRAY) depth++;
-    else if (character === CLOSE_OBJECT || character === CLOSE_ARRAY) depth--;
-    next++;
-  } while (depth > 0);
-  return next;
+  return must(ends.get(at), 'every object and list was scanned');
 }
 
 function skipString(text: string, at: number): number {

@@ -47,8 +47,8 @@ export function decodeJsonNext<Schema extends DescMessage>(
 ): NextMessage<Schema> | null {
   const start = skipBlanks(text, offset);
   if (start === text.length) return null;
-  const end = scanValue(text, start, 'unexpected EOF');
-  const message = new JsonDecoder(text).message(planOf(schema.typeName), { start, end });
+  const { end, ends } = scanValue(text, start, 'unexpected EOF');
+  const message = new JsonDecoder(text, ends).message(planOf(schema.typeName), { start, end });
   return { message: shapeOf<Schema>(message), end };
 }
 

@@ -15,8 +15,12 @@ export function unrouted(request: Request, path: string): Response {
   if (methodOf(path) !== undefined) return textError(405, 'Method Not Allowed');
   if (path.startsWith('/v3/')) return textError(404, 'Not Found');
   if (PLAIN_PATHS.has(path)) return textError(405, 'Method Not Allowed', { Allow: 'GET' });
+  if (path.startsWith('/v2/keys/')) return textError(404, '404 page not found', NO_V2_STORE);
   return textError(404, '404 page not found');
 }
+
+/** Every answer of etcd's v2 keys API carries the index of its store: where there is no such store, zero. */
+const NO_V2_STORE = { 'X-Etcd-Index': '0' };
 
 function location(path: string, request: Request): string {
   const query = requestQuery(request);

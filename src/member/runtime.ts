@@ -11,6 +11,7 @@ import { type Code, EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import { type ResponseHeader, ResponseHeaderSchema } from '../api/gen/rpc_pb.ts';
 import { methodOf } from '../api/methods.ts';
+import { marshalledSize } from '../api/size.ts';
 import { requestTimeoutMs } from '../config.ts';
 import { must } from '../lib/assert.ts';
 import type { MemberId } from '../raft/message.ts';
@@ -110,6 +111,10 @@ export class Runtime implements ServiceHost {
 
   async propose(request: Command['request'], context: CallContext): Promise<ApplyResult> {
     this.#checkLeader(context);
+    const { value } = request;
+    if (value && marshalledSize(value) > this.settings.requestBytesMax) {
+      throw EtcdError.of('requestTooLarge');
+    }
     return new Promise((resolve, reject) => {
       this.node.propose(request, this.#timeoutMs(context), ({ result, error }) => {
         const refused = error ?? result?.error;

@@ -20,6 +20,9 @@ export interface TableEntry<T> {
   readonly value: T;
 }
 
+/** Rows may be large: a scan begins with few, and takes more when they turn out to be small. */
+const FIRST_PAGE_ROWS = 16;
+
 interface Dirty<T> {
   /** Null: deleted. */
   readonly value: T | null;
@@ -173,7 +176,7 @@ export class OverlayTable<T> {
   /** Rows of the store, page by page; pages grow while rows are small. */
   *#storedRows(range: KeyRange, reverse: boolean, limit: number) {
     let { start, end } = range;
-    let pageRows = Math.min(16, limit + this.#dirty.size);
+    let pageRows = Math.min(FIRST_PAGE_ROWS, limits.scanPageRowsMax, limit + this.#dirty.size);
     for (;;) {
       const page = this.#store.scan(this.#table, { start, end }, pageRows, reverse);
       yield* page;

@@ -1,12 +1,9 @@
+import { limits } from '../config.ts';
 import { packRows, recordsOf } from './history.ts';
 import { ALL_KEYS, keyAfter } from './key_range.ts';
 import type { Mvcc } from './mvcc.ts';
 import type { KeyRange, Row, StateStore, TableName } from './store.ts';
 import { encodeVersion } from './version.ts';
-
-/** Resolved between two looks at the tables, which change while a snapshot is sent. */
-const PAGE_KEYS = 256;
-const PAGE_BYTES = 256 * 1024;
 
 /** What both were when the snapshot was opened: commands that come later raise them. */
 export interface Picture {
@@ -50,7 +47,7 @@ function* keyRows(
         page.push([version.deleted ? 'dead' : 'kv', row]);
         bytes += row.key.length + row.value.length;
       }
-      more = ++looked === PAGE_KEYS || bytes >= PAGE_BYTES;
+      more = ++looked >= limits.scanPageRowsMax || bytes >= limits.scanPageBytes;
       if (more) break;
     }
     range = more && last !== null ? { start: keyAfter(last), end: null } : null;

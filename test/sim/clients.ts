@@ -61,8 +61,8 @@ export class Clients {
     if (instance === null) return this.#think();
     const end = this.#begin(instance);
     const kind = this.#prng.next();
-    if (kind < 0.6) this.write(instance, this.#requests.write(), end);
-    else if (kind < 0.85) this.read(instance, this.#requests.range(), end);
+    if (kind < 0.6) this.#propose(instance, this.#requests.write(), this.#timeoutMs(), end);
+    else if (kind < 0.85) this.#barrier(instance, this.#requests.range(), this.#timeoutMs(), end);
     else this.#readSerializable(instance, end);
   }
 
@@ -89,32 +89,57 @@ export class Clients {
     return end;
   }
 
-  /** @param end called once the operation is answered. */
-  write(instance: Instance, request: WriteRequest, end: () => void): void {
-    const timeoutMs = this.#timeoutMs();
+  #propose(
+    instance: Instance,
+    request: WriteRequest,
+    timeoutMs: number,
+    done: (error: EtcdError | null) => void,
+  ): void {
     instance.step('proposes', request.case ?? '', () => {
       const floor = this.#observer.begins();
       instance.node.propose(request, timeoutMs, ({ result, error }) => {
         if (result !== undefined) {
           this.#requests.sawRevision(result.revision);
           this.#observer.writeAnswered(floor, request, result);
+          done(null);
         } else {
           this.#observer.writeRefused(error);
+          done(error);
         }
-        end();
       });
     });
   }
 
-  read(instance: Instance, request: RangeRequest, end: () => void): void {
-    const timeoutMs = this.#timeoutMs();
+  #barrier(
+    instance: Instance,
+    request: RangeRequest,
+    timeoutMs: number,
+    done: (error: EtcdError | null) => void,
+  ): void {
     instance.step('reads', null, () => {
       const floor = this.#observer.begins();
       instance.node.barrier(timeoutMs, (error) => {
         if (error === null) this.#observer.reads(instance, floor, request);
         else this.#world.coverage.add('readsRefused');
-        end();
+        done(error);
       });
+    });
+  }
+
+  /** A write that must succeed. */
+  writeOnce(instance: Instance, end: () => void, refused: () => void): void {
+    const request: WriteRequest = { case: 'put', value: this.#requests.put() };
+    this.#propose(instance, request, this.#world.plan.requestTimeoutMs, (error) => {
+      if (error !== null) refused();
+      end();
+    });
+  }
+
+  /** A linearizable read that must succeed. */
+  readOnce(instance: Instance, request: RangeRequest, end: () => void, refused: () => void): void {
+    this.#barrier(instance, request, this.#world.plan.requestTimeoutMs, (error) => {
+      if (error !== null) refused();
+      end();
     });
   }
 

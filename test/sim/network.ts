@@ -1,6 +1,6 @@
+import { intBetween } from '../../src/lib/prng.ts';
 import type { PeerLinks, SnapshotSource } from '../../src/member/host.ts';
 import type { MemberId, Message } from '../../src/raft/message.ts';
-import { intBetween } from '../../src/lib/prng.ts';
 import type { Instance } from './instance.ts';
 import type { Observer } from './observer.ts';
 import { chance, exponential } from './random.ts';

@@ -1,11 +1,9 @@
 import { create } from '@bufbuild/protobuf';
 import type { Command } from '../../src/api/gen/command_pb.ts';
 import {
-  type Compare,
-  Compare_CompareResult as Result,
-  CompareSchema,
-  Compare_CompareTarget as Target,
   CompactionRequestSchema,
+  type Compare,
+  CompareSchema,
   type DeleteRangeRequest,
   DeleteRangeRequestSchema,
   LeaseGrantRequestSchema,
@@ -18,6 +16,8 @@ import {
   RangeRequestSchema,
   type RequestOp,
   RequestOpSchema,
+  Compare_CompareResult as Result,
+  Compare_CompareTarget as Target,
   type TxnRequest,
   TxnRequestSchema,
 } from '../../src/api/gen/rpc_pb.ts';
@@ -100,7 +100,10 @@ export class Requests {
       ...(sorted
         ? {
             // By a number that is different for every key: what a tie means is not promised.
-            sortTarget: pick(this.#prng, [RangeRequest_SortTarget.KEY, RangeRequest_SortTarget.VALUE]),
+            sortTarget: pick(this.#prng, [
+              RangeRequest_SortTarget.KEY,
+              RangeRequest_SortTarget.VALUE,
+            ]),
             sortOrder: pick(this.#prng, [
               RangeRequest_SortOrder.ASCEND,
               RangeRequest_SortOrder.DESCEND,
@@ -150,14 +153,14 @@ export class Requests {
     const target = pick(this.#prng, [Target.VERSION, Target.CREATE, Target.MOD, Target.VALUE]);
     const result = pick(this.#prng, [Result.EQUAL, Result.GREATER, Result.LESS, Result.NOT_EQUAL]);
     const number = BigInt(pick(this.#prng, [0, 1, this.#pastRevision()]));
-    const unions = {
-      [Target.VERSION]: { case: 'version', value: number },
-      [Target.CREATE]: { case: 'createRevision', value: number },
-      [Target.MOD]: { case: 'modRevision', value: number },
-      [Target.VALUE]: { case: 'value', value: utf8('v5') },
-    } as const;
+    const unionOf = (): Compare['targetUnion'] => {
+      if (target === Target.VERSION) return { case: 'version', value: number };
+      if (target === Target.CREATE) return { case: 'createRevision', value: number };
+      if (target === Target.MOD) return { case: 'modRevision', value: number };
+      return { case: 'value', value: utf8('v5') };
+    };
     const { key, rangeEnd } = this.#interval(0.2);
-    return create(CompareSchema, { target, result, key, rangeEnd, targetUnion: unions[target] });
+    return create(CompareSchema, { target, result, key, rangeEnd, targetUnion: unionOf() });
   }
 
   #interval(wide: number): { key: Uint8Array; rangeEnd: Uint8Array } {

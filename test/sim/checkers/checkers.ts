@@ -1,8 +1,8 @@
+import { must } from '../../../src/lib/assert.ts';
 import type { MemberId, Message } from '../../../src/raft/message.ts';
 import type { PersistBatch } from '../../../src/raft/output.ts';
 import type { RaftStatus } from '../../../src/raft/raft.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
-import { must } from '../../../src/lib/assert.ts';
 import type { DiskChange, DiskImage } from '../disk_image.ts';
 import type { Instance } from '../instance.ts';
 import type { Observer } from '../observer.ts';
@@ -84,7 +84,8 @@ export class Checkers implements Observer {
 
   sending(instance: Instance, messages: readonly Message[]): void {
     this.#durability.sending(instance, messages);
-    if (messages.some(({ type }) => type === 'propose')) this.#world.coverage.add('commandsForwarded');
+    if (messages.some(({ type }) => type === 'propose'))
+      this.#world.coverage.add('commandsForwarded');
   }
 
   receiving(instance: Instance, messages: readonly Message[]): void {

@@ -1,5 +1,5 @@
-import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
 import { fromBinary } from '@bufbuild/protobuf';
+import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
 import { must } from '../../../src/lib/assert.ts';
 import { equalBytes, mapKey } from '../../../src/lib/bytes.ts';
 import { type Entry, EntryKind } from '../../../src/raft/message.ts';
@@ -58,7 +58,11 @@ export class CommittedLog {
       });
       return false;
     }
-    holds(entry.index === this.lastIndex + 1, 'L2', () => `${who} commits ${entry.index} after a gap`);
+    holds(
+      entry.index === this.lastIndex + 1,
+      'L2',
+      () => `${who} commits ${entry.index} after a gap`,
+    );
     this.#entries.push(this.#replay(entry));
     return true;
   }
@@ -80,8 +84,10 @@ export class CommittedLog {
       this.#coverage.add(answer.succeeded ? 'txnsSucceeded' : 'txnsFailed');
     }
     const { request } = command;
-    if (request.case === 'compaction' && answer.type === 'done') this.#coverage.add('storeCompactions');
-    if (request.case === 'leaseRevoke' && answer.type === 'done') this.#coverage.add('leasesRevoked');
+    if (request.case === 'compaction' && answer.type === 'done')
+      this.#coverage.add('storeCompactions');
+    if (request.case === 'leaseRevoke' && answer.type === 'done')
+      this.#coverage.add('leasesRevoked');
     if (request.case !== 'put') return;
     // Clients never write a value twice: one that comes again is one write that took effect twice.
     const value = mapKey(request.value.value);
@@ -92,5 +98,7 @@ export class CommittedLog {
 
 /** Equal to the last byte. */
 export function isSameEntry(a: Entry, b: Entry): boolean {
-  return a.index === b.index && a.term === b.term && a.kind === b.kind && equalBytes(a.data, b.data);
+  return (
+    a.index === b.index && a.term === b.term && a.kind === b.kind && equalBytes(a.data, b.data)
+  );
 }

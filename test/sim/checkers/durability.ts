@@ -24,15 +24,28 @@ export class DurabilityChecker {
     const image = this.#images.get(from);
     if (image === undefined) return;
     const known = image.epoch >= message.epoch;
-    holds(known, 'L9', () => `${instance.name} speaks as epoch ${message.epoch} before its disk knows it`);
+    holds(
+      known,
+      'L9',
+      () => `${instance.name} speaks as epoch ${message.epoch} before its disk knows it`,
+    );
     if (message.type === 'vote' && !message.pre) {
       const durable = this.#elections.hasDurableVote(from, term, from);
-      holds(durable, 'L9', () => `${instance.name} asks for votes in term ${term} before its own is durable`);
+      holds(
+        durable,
+        'L9',
+        () => `${instance.name} asks for votes in term ${term} before its own is durable`,
+      );
     } else if (message.type === 'voteReply' && message.granted && !message.pre) {
       const durable = this.#elections.hasDurableVote(from, term, to);
-      holds(durable, 'L9', () => `${instance.name} votes for ${to} in term ${term} before that is durable`);
+      holds(
+        durable,
+        'L9',
+        () => `${instance.name} votes for ${to} in term ${term} before that is durable`,
+      );
     } else if (message.type === 'appendReply' && message.accepted) {
-      const durable = this.#elections.durableTerm(from) >= term && holdsLog(instance, image, message.index);
+      const durable =
+        this.#elections.durableTerm(from) >= term && holdsLog(instance, image, message.index);
       holds(durable, 'L9', () => {
         return `${instance.name} acknowledges ${message.index} in term ${term}, durable are ${image.lastIndex} and term ${this.#elections.durableTerm(from)}`;
       });
@@ -46,5 +59,9 @@ function holdsLog(instance: Instance, image: DiskImage, index: number): boolean 
   if (index > image.lastIndex) return false;
   // What the instance has replaced since is answered for by the newer leader's entries.
   const { live } = instance.disk;
-  return index <= live.snapshot.index || live.termAt(index) === image.termAt(index) || instance.state !== 'running';
+  return (
+    index <= live.snapshot.index ||
+    live.termAt(index) === image.termAt(index) ||
+    instance.state !== 'running'
+  );
 }

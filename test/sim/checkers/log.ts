@@ -31,6 +31,7 @@ export class LogChecker {
   /** L1 and L2 by induction: an entry is fine when it, and the term before it, are as anywhere else. */
   writing(instance: Instance, view: View, batch: PersistBatch): void {
     const { live } = instance.disk;
+    if (batch.snapshot !== null) view.uncommitted.clear();
     const first = batch.entries[0];
     if (first === undefined) return;
     const base = batch.snapshot?.meta ?? null;
@@ -104,7 +105,11 @@ export class LogChecker {
   /** Entries that came with a snapshot are not seen one by one: everything up to it was committed before. */
   #checkSnapshot(instance: Instance, index: number): void {
     const { snapshot } = instance.disk.live;
-    holds(index <= snapshot.index, 'L7', () => `${instance.name} commits ${index}, which it does not have`);
+    holds(
+      index <= snapshot.index,
+      'L7',
+      () => `${instance.name} commits ${index}, which it does not have`,
+    );
     const known = snapshot.index <= this.#log.lastIndex;
     holds(known && this.#log.termAt(snapshot.index) === snapshot.term, 'L3', () => {
       return `${instance.name} has a snapshot of ${snapshot.index}/${snapshot.term}, which was not committed`;

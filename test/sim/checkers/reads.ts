@@ -1,8 +1,7 @@
-import { toBinary } from '@bufbuild/protobuf';
+import { create, toBinary } from '@bufbuild/protobuf';
 import type { EtcdError } from '../../../src/api/error.ts';
 import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
 import type { RangeRequest } from '../../../src/api/gen/rpc_pb.ts';
-import { create } from '@bufbuild/protobuf';
 import { equalBytes } from '../../../src/lib/bytes.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
 import type { OperationObserver } from '../clients.ts';
@@ -40,11 +39,19 @@ export class OperationChecker implements OperationObserver {
     this.#coverage.add('writesAcknowledged');
     this.#floor = Math.max(this.#floor, index);
     this.#pending.push(() => {
-      holds(index <= this.#log.lastIndex, 'L6', () => `write ${index} is acknowledged, not committed`);
+      holds(
+        index <= this.#log.lastIndex,
+        'L6',
+        () => `write ${index} is acknowledged, not committed`,
+      );
       holds(index > floor, 'R1', () => `a write gets index ${index}, after ${floor} was finished`);
       const { command, answer } = this.#log.at(index);
       holds(command !== null && answer !== null, 'S2', () => `write ${index} had no effect`);
-      holds(isSameRequest(command, request), 'S2', () => `the answer of ${index} is for another write`);
+      holds(
+        isSameRequest(command, request),
+        'S2',
+        () => `the answer of ${index} is for another write`,
+      );
       const difference = differenceBetween(answer, result);
       holds(difference === null, 'S5', () => `write ${index} is answered wrong: ${difference}`);
     });

@@ -102,7 +102,11 @@ export class StateChecker {
         return `${instance.name} applies ${result?.index ?? 'nothing'} where ${index} is due`;
       });
       const difference = differenceBetween(answer, result);
-      holds(difference === null, 'S5', () => `${instance.name} answers entry ${index}: ${difference}`);
+      holds(
+        difference === null,
+        'S5',
+        () => `${instance.name} answers entry ${index}: ${difference}`,
+      );
       holds(result.revision === moment.revision, 'S3', () => {
         return `${instance.name} is at revision ${result.revision} after entry ${index}, must be ${moment.revision}`;
       });

@@ -1,7 +1,7 @@
 import type { Entry, MemberId } from '../../../src/raft/message.ts';
 import type { Role } from '../../../src/raft/output.ts';
-import type { ApplyResult } from '../../../src/state/result.ts';
 import type { StateMachine } from '../../../src/state/machine.ts';
+import type { ApplyResult } from '../../../src/state/result.ts';
 
 /** What the checkers remember of one instance, to see what a step has changed. */
 export interface View {

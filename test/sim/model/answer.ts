@@ -1,12 +1,22 @@
-import { mapKey } from '../../../src/lib/bytes.ts';
 import type { ErrorName } from '../../../src/api/error.ts';
+import { mapKey } from '../../../src/lib/bytes.ts';
 import type { ModelVersion } from './store.ts';
 
 /** What the model says the answer to a request must be. */
 export type ModelAnswer =
-  | { readonly type: 'range'; readonly kvs: readonly ModelVersion[]; readonly more: boolean; readonly count: number; readonly keysOnly: boolean }
+  | {
+      readonly type: 'range';
+      readonly kvs: readonly ModelVersion[];
+      readonly more: boolean;
+      readonly count: number;
+      readonly keysOnly: boolean;
+    }
   | { readonly type: 'put'; readonly previous: ModelVersion | null }
-  | { readonly type: 'delete'; readonly deleted: number; readonly previous: readonly ModelVersion[] }
+  | {
+      readonly type: 'delete';
+      readonly deleted: number;
+      readonly previous: readonly ModelVersion[];
+    }
   | { readonly type: 'txn'; readonly succeeded: boolean; readonly answers: readonly ModelAnswer[] }
   | { readonly type: 'done' }
   | { readonly type: 'error'; readonly error: ErrorName };

@@ -1,17 +1,17 @@
+import type { ErrorName } from '../../../src/api/error.ts';
 import type { Command } from '../../../src/api/gen/command_pb.ts';
 import {
-  type Compare,
-  Compare_CompareResult as Result,
   type CompactionRequest,
+  type Compare,
   type DeleteRangeRequest,
   type PutRequest,
   type RangeRequest,
+  type RequestOp,
+  Compare_CompareResult as Result,
   RangeRequest_SortOrder as SortOrder,
   RangeRequest_SortTarget as SortTarget,
-  type RequestOp,
   type TxnRequest,
 } from '../../../src/api/gen/rpc_pb.ts';
-import type { ErrorName } from '../../../src/api/error.ts';
 import { mapKey } from '../../../src/lib/bytes.ts';
 import type { ModelAnswer } from './answer.ts';
 import { ModelStore, type ModelVersion } from './store.ts';
@@ -120,7 +120,11 @@ export class ModelMachine {
   /** All keys of the lease go in one revision. */
   #revoke(id: bigint): ModelAnswer {
     if (!this.#leases.delete(id)) throw new ModelError('leaseNotFound');
-    const everything = this.store.range(new Uint8Array([0]), new Uint8Array([0]), this.store.revision);
+    const everything = this.store.range(
+      new Uint8Array([0]),
+      new Uint8Array([0]),
+      this.store.revision,
+    );
     for (const { key, lease } of everything) if (lease === id) this.store.delete(key);
     return { type: 'done' };
   }
