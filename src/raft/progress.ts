@@ -35,6 +35,8 @@ export class Progress {
   /** When it last answered in this term. */
   heardMs: number;
   staged: StagedSnapshot | null = null;
+  /** The transfer failed; the next heartbeat asks for another. */
+  snapshotFailed = false;
 
   constructor(next: number, nowMs: number) {
     assert(next >= 1, 'replication starts at index 1 at the earliest');
@@ -111,6 +113,7 @@ export class Progress {
     this.probeSent = false;
     this.commitSent = 0;
     this.staged = null;
+    this.snapshotFailed = false;
   }
 
   needSnapshot(): void {
@@ -118,6 +121,7 @@ export class Progress {
     this.#next = this.#match + 1;
     this.#inflight = [];
     this.staged = null;
+    this.snapshotFailed = false;
   }
 
   /** Installed, but the log was compacted further meanwhile: probing will ask for the next snapshot. */
@@ -132,5 +136,6 @@ export class Progress {
     this.#inflight = [];
     this.probeSent = false;
     this.staged = null;
+    this.snapshotFailed = false;
   }
 }

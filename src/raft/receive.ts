@@ -66,7 +66,7 @@ function adoptTerm(state: RaftState, message: Message): boolean {
       becomeFollower(state, message.term, message.from);
       return true;
     case 'appendReply':
-      if (isLeader(state) && hasBug(state, 'step-down-missing')) return false;
+      if (isLeader(state) && hasBug(state, 'step-down-missing')) return true;
       break;
   }
   becomeFollower(state, message.term, null);

@@ -88,8 +88,7 @@ function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
   while (!progress.isPaused(inflightAppendsMax) && progress.next <= log.lastIndex) {
     const prevIndex = progress.next - 1;
     if (prevIndex < log.compactedIndex) {
-      progress.needSnapshot();
-      state.outbox.wantSnapshot(id);
+      needSnapshot(state, id, progress);
       break;
     }
     const entries = log.slice(progress.next, log.lastIndex + 1, appendBytesMax);
@@ -122,7 +121,7 @@ function sendLifeSign(state: RaftState, id: MemberId, progress: Progress): void 
     state.outbox.sendNow({ ...base, type: 'snapshot', snapshot, transferId, round: state.round });
     return;
   }
-  sendAppend(state, id, lifeSignAnchor(state, progress), []);
+  sendAppend(state, id, lifeSignAnchor(state, id, progress), []);
 }
 
 /**
@@ -131,13 +130,22 @@ function sendLifeSign(state: RaftState, id: MemberId, progress: Progress): void 
  * that, only what is proven, so that a heartbeat that overtakes a large append is not taken for a
  * loss. Index 0 always fits.
  */
-function lifeSignAnchor(state: RaftState, progress: Progress): number {
+function lifeSignAnchor(state: RaftState, id: MemberId, progress: Progress): number {
   if (progress.state === 'snapshot') return 0;
   const oldestMs = progress.oldestInflightMs;
   const patienceMs = 2 * state.options.heartbeatIntervalMs;
   const waits = oldestMs !== null && state.nowMs < oldestMs + patienceMs;
   const anchor = waits ? progress.match : progress.next - 1;
-  return anchor < state.log.compactedIndex ? 0 : anchor;
+  if (anchor >= state.log.compactedIndex) return anchor;
+  // Compacted since it was sent, so that its loss cannot be found out by comparing any more: the
+  // window would stay full for ever.
+  if (!waits) needSnapshot(state, id, progress);
+  return 0;
+}
+
+function needSnapshot(state: RaftState, id: MemberId, progress: Progress): void {
+  progress.needSnapshot();
+  state.outbox.wantSnapshot(id);
 }
 
 function sendAppend(

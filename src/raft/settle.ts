@@ -1,13 +1,12 @@
 /** The end of a step: what all its inputs together lead to, decided and sent once. */
 import type { HardState, PersistBatch, SoftState } from './output.ts';
 import { settleQuiescence } from './quiescence.ts';
-import { settleLeaderReads, settleWaitingReads, startRound } from './reads.ts';
+import { settleLeaderReads, settleWaitingReads } from './reads.ts';
 import { handOutCommitted, settleJoint } from './reconfigure.ts';
 import { advanceCommit, replicate } from './replication.ts';
-import { becomeFollower } from './roles.ts';
-import { isLeader, isPromotable, type RaftState } from './state.ts';
+import { isLeader, type RaftState } from './state.ts';
 import { followerTimers, leaderTimers } from './timers.ts';
-import { settleTransfer } from './transfer.ts';
+import { settleDeparture, settleTransfer } from './transfer.ts';
 
 /** Commits, applies, keeps time, answers reads and replicates, in an order in which each sees the last. */
 export function settle(state: RaftState): void {
@@ -53,12 +52,9 @@ function settleLeader(state: RaftState): void {
   settleJoint(state);
   settleLeaderReads(state);
   settleQuiescence(state);
-  // Removed or demoted: tells its followers of the commit, then leaves (thesis §4.2.2).
-  const leaves = !isPromotable(state);
-  if (leaves) startRound(state);
+  settleDeparture(state);
   replicate(state);
   settleTransfer(state);
-  if (leaves) becomeFollower(state, state.term, null);
 }
 
 function changedHardState(state: RaftState): HardState | null {

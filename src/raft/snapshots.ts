@@ -44,8 +44,7 @@ export function handleSnapshotStatus(
   if (!isLeader(state) || progress?.state !== 'snapshot') return;
   if (!input.ok) {
     // Tried again when the next heartbeat is due: an immediate retry would hit the same obstacle.
-    progress.probe();
-    progress.probeSent = true;
+    progress.snapshotFailed = true;
     return;
   }
   const { index, term, transferId } = input;
@@ -61,10 +60,9 @@ export function handleSnapshotStatus(
  */
 export function retrySnapshots(state: RaftState): void {
   for (const progress of state.progress.values()) {
-    const isBehind = progress.next - 1 < state.log.compactedIndex;
-    if (progress.state === 'probe' && isBehind) progress.probeSent = false;
-    if (progress.staged === null) continue;
-    const givenUpMs = progress.staged.stagedMs + state.options.electionTimeoutMs;
-    if (state.nowMs >= givenUpMs) progress.probe();
+    const { staged, snapshotFailed } = progress;
+    const givenUp =
+      staged !== null && state.nowMs >= staged.stagedMs + state.options.electionTimeoutMs;
+    if (snapshotFailed || givenUp) progress.probe();
   }
 }

@@ -113,6 +113,7 @@ const commands: Readonly<Record<string, Command>> = {
   timeout: (world, [number, ...times]) => {
     const member = world.member(numberFrom(number, 'a member'));
     member.timeouts = times.map((ms) => world.shareOfTimeout(numberFrom(ms, 'a time')));
+    member.timeoutsDrawn = 0;
   },
 
   log: (world, [member]) => {
@@ -168,9 +169,9 @@ const optionKeys = {
   quiesce: 'quiesceAfterMs',
 } as const satisfies Record<string, Exclude<keyof ClusterOptions, 'bugs'>>;
 
-/** `cluster 3 heartbeat 100 learners 4`: members 1 to 3 are voters unless a configuration is given. */
+/** `cluster 3 heartbeat 100 leader 1`: members 1 to 3 are voters unless a configuration is given. */
 function cluster([size, ...rest]: readonly string[], bugs: ReadonlySet<string>): World {
-  const sections = sectionsOf(rest, [...Object.keys(optionKeys), ...confKeys]);
+  const sections = sectionsOf(rest, [...Object.keys(optionKeys), 'leader', ...confKeys]);
   const options: { -readonly [K in keyof ClusterOptions]: ClusterOptions[K] } = {
     heartbeatIntervalMs: 100,
     electionTimeoutMs: 1_000,
@@ -197,6 +198,11 @@ function cluster([size, ...rest]: readonly string[], bugs: ReadonlySet<string>):
     autoLeave: false,
   };
   for (const number of numbers) world.add(number, count, confState);
+  const leader = sections.get('leader')?.[0];
+  if (leader !== undefined) {
+    target(world, leader).step([{ type: 'campaign' }]);
+    world.stabilize();
+  }
   world.takeLines();
   return world;
 }

@@ -21,6 +21,8 @@ export interface Member {
   applyAuto: boolean;
   /** Where in [T, 2T) its election timeouts fall, in turn: 0 is T. */
   timeouts: readonly number[];
+  /** How many of them were drawn. */
+  timeoutsDrawn: number;
 }
 
 /** Steps without rest after which a scenario is taken to loop for ever. */
@@ -69,6 +71,7 @@ export class World {
       applyAuto: true,
       // Lower numbers time out first, so that a script without `timeout` has one obvious next leader.
       timeouts: [(number - 1) / size],
+      timeoutsDrawn: 0,
     });
     this.boot(number);
   }
@@ -93,9 +96,9 @@ export class World {
   boot(number: number): Instance {
     const member = this.member(number);
     member.disk.epoch += 1;
-    let drawn = 0;
     const prng = {
-      next: () => must(member.timeouts[drawn++ % member.timeouts.length], 'no timeouts'),
+      next: () =>
+        must(member.timeouts[member.timeoutsDrawn++ % member.timeouts.length], 'no timeouts'),
     };
     const instance = new Instance(this, member, { ...this.#options, id: idOf(number), prng });
     member.instances.push(instance);

@@ -16,7 +16,7 @@ interface Transaction {
   readonly instance: Instance;
   readonly changes: readonly DiskChange[];
   readonly done: (error: Error | null) => void;
-  readonly durableAtUs: number;
+  durableAtUs: number;
   settled: boolean;
 }
 
@@ -104,6 +104,17 @@ export class Member implements InstanceOwner {
     const transaction = { instance, changes, done, durableAtUs: atUs, settled: false };
     this.#queue.push(transaction);
     this.#world.at(atUs, () => this.#settle(transaction));
+  }
+
+  /** The disk is well again: what it still has to do is done soon. */
+  recoverDisk(): void {
+    this.diskFactor = 1;
+    this.failNextSync = false;
+    const soonUs = this.#world.nowUs + 1_000;
+    for (const transaction of this.#queue) {
+      transaction.durableAtUs = Math.min(transaction.durableAtUs, soonUs);
+      this.#world.at(soonUs, () => this.#settle(transaction));
+    }
   }
 
   #settle(transaction: Transaction): void {

@@ -37,8 +37,7 @@ export class Nemesis {
     this.#network.healAll();
     this.#network.burstLoss = 0;
     for (const member of this.#members) {
-      member.diskFactor = 1;
-      member.failNextSync = false;
+      member.recoverDisk();
       for (const instance of [member.current, ...member.zombies]) {
         if (instance === null) continue;
         instance.pausedUntilUs = Math.min(instance.pausedUntilUs, this.#world.nowUs);

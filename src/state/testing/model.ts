@@ -1,12 +1,18 @@
 import { create } from '@bufbuild/protobuf';
 import { EtcdError } from '../../api/error.ts';
 import type { Command } from '../../api/gen/command_pb.ts';
-import { type Event, Event_EventType, EventSchema, type KeyValue, KeyValueSchema } from '../../api/gen/kv_pb.ts';
 import {
+  type Event,
+  Event_EventType,
+  EventSchema,
+  type KeyValue,
+  KeyValueSchema,
+} from '../../api/gen/kv_pb.ts';
+import {
+  CompactionResponseSchema,
   type Compare,
   Compare_CompareResult,
   Compare_CompareTarget,
-  CompactionResponseSchema,
   type DeleteRangeRequest,
   DeleteRangeResponseSchema,
   LeaseGrantResponseSchema,
@@ -108,7 +114,11 @@ export class Model {
     if (request.revision > 0n && request.revision < state.compactRevision) {
       throw EtcdError.of('compacted');
     }
-    const all = this.#live(request.key, request.rangeEnd, request.revision > 0n ? request.revision : this.#now);
+    const all = this.#live(
+      request.key,
+      request.rangeEnd,
+      request.revision > 0n ? request.revision : this.#now,
+    );
     if (request.countOnly) return create(RangeResponseSchema, { count: BigInt(all.length) });
     let kvs = all.filter((kv) => {
       if (request.minModRevision && kv.modRevision < request.minModRevision) return false;
@@ -185,7 +195,8 @@ export class Model {
   #checkPut(request: PutRequest): void {
     const old = this.#at(request.key, this.#now);
     if ((request.ignoreValue || request.ignoreLease) && !old) throw EtcdError.of('keyNotFound');
-    if (request.lease && !this.#state.leases.has(request.lease)) throw EtcdError.of('leaseNotFound');
+    if (request.lease && !this.#state.leases.has(request.lease))
+      throw EtcdError.of('leaseNotFound');
   }
 
   #deleteRange(request: DeleteRangeRequest) {
@@ -201,7 +212,10 @@ export class Model {
     const chosen = new Map<TxnRequest, boolean>();
     const path: RequestOp['request'][] = [];
     const choose = (txn: TxnRequest) => {
-      chosen.set(txn, txn.compare.every((compare) => this.#holds(compare)));
+      chosen.set(
+        txn,
+        txn.compare.every((compare) => this.#holds(compare)),
+      );
       for (const { request: op } of chosen.get(txn) ? txn.success : txn.failure) {
         if (op.case === 'requestTxn') choose(op.value);
         else path.push(op);
@@ -220,7 +234,9 @@ export class Model {
       switch (op.case) {
         case 'requestPut': {
           const value = this.#put(op.value);
-          return create(ResponseOpSchema, { response: { case: 'responsePut', value: { ...value, header: header() } } });
+          return create(ResponseOpSchema, {
+            response: { case: 'responsePut', value: { ...value, header: header() } },
+          });
         }
         case 'requestDeleteRange': {
           const value = this.#deleteRange(op.value);
@@ -230,12 +246,17 @@ export class Model {
         }
         case 'requestRange': {
           const value = this.range(op.value);
-          return create(ResponseOpSchema, { response: { case: 'responseRange', value: { ...value, header: header() } } });
+          return create(ResponseOpSchema, {
+            response: { case: 'responseRange', value: { ...value, header: header() } },
+          });
         }
         case 'requestTxn': {
           const value = this.#runTxn(op.value, chosen);
           return create(ResponseOpSchema, {
-            response: { case: 'responseTxn', value: { ...value, header: create(ResponseHeaderSchema) } },
+            response: {
+              case: 'responseTxn',
+              value: { ...value, header: create(ResponseHeaderSchema) },
+            },
           });
         }
         case undefined:
@@ -277,7 +298,9 @@ export class Model {
   /** The live version directly before a change of the key. */
   #before(rev: bigint, key: Uint8Array, kv: KeyValue | null): KeyValue | null {
     const { changes } = this.#state;
-    const at = changes.findIndex((one) => one.rev === rev && one.kv === kv && compareBytes(one.key, key) === 0);
+    const at = changes.findIndex(
+      (one) => one.rev === rev && one.kv === kv && compareBytes(one.key, key) === 0,
+    );
     return changes.slice(0, at).findLast((one) => compareBytes(one.key, key) === 0)?.kv ?? null;
   }
 

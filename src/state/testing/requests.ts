@@ -2,9 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import type { Command } from '../../api/gen/command_pb.ts';
 import {
+  CompactionRequestSchema,
   type Compare,
   CompareSchema,
-  CompactionRequestSchema,
   DeleteRangeRequestSchema,
   LeaseGrantRequestSchema,
   LeaseRevokeRequestSchema,
@@ -120,7 +120,9 @@ type MakeOp = (revision: bigint) => RequestOp;
 
 function opRequest(depth: number): fc.Arbitrary<MakeOp> {
   const flat: fc.Arbitrary<MakeOp> = fc.oneof(
-    putRequest.map((value) => () => create(RequestOpSchema, { request: { case: 'requestPut', value } })),
+    putRequest.map(
+      (value) => () => create(RequestOpSchema, { request: { case: 'requestPut', value } }),
+    ),
     deleteRequest.map(
       (value) => () => create(RequestOpSchema, { request: { case: 'requestDeleteRange', value } }),
     ),
@@ -141,12 +143,14 @@ export function txnRequest(depth: number): fc.Arbitrary<(revision: bigint) => Tx
   const ops = fc.array(opRequest(depth), { maxLength: 4 });
   return fc
     .record({ compare: fc.array(compare, { maxLength: 2 }), success: ops, failure: ops })
-    .map(({ compare: compares, success, failure }) => (revision) =>
-      create(TxnRequestSchema, {
-        compare: compares.map((make) => make(revision)),
-        success: success.map((make) => make(revision)),
-        failure: failure.map((make) => make(revision)),
-      }),
+    .map(
+      ({ compare: compares, success, failure }) =>
+        (revision) =>
+          create(TxnRequestSchema, {
+            compare: compares.map((make) => make(revision)),
+            success: success.map((make) => make(revision)),
+            failure: failure.map((make) => make(revision)),
+          }),
     );
 }
 

@@ -1,5 +1,5 @@
 import { must } from '../../../src/lib/assert.ts';
-import type { MemberId, Message } from '../../../src/raft/message.ts';
+import type { Entry, MemberId, Message } from '../../../src/raft/message.ts';
 import type { PersistBatch } from '../../../src/raft/output.ts';
 import type { RaftStatus } from '../../../src/raft/raft.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
@@ -51,7 +51,7 @@ export class Checkers implements Observer {
       machine: instance.node.machine,
       results: [],
       installed: null,
-      uncommitted: new Map(),
+      uncommitted: uncommittedEntries(instance.disk.live, raft.commit),
       heardUs: new Map(),
       match: new Map(),
       leaderSinceUs: 0,
@@ -111,4 +111,14 @@ export class Checkers implements Observer {
   #view(instance: Instance): View {
     return must(this.#views.get(instance), 'an instance is checked before it has started');
   }
+}
+
+/** What a restarted member still has to commit: a step may commit it and compact it away at once. */
+function uncommittedEntries(image: DiskImage, commit: number): Map<number, Entry> {
+  const entries = new Map<number, Entry>();
+  for (let index = commit + 1; index <= image.lastIndex; index++) {
+    const entry = image.entry(index);
+    if (entry !== null) entries.set(index, entry);
+  }
+  return entries;
 }

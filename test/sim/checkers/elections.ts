@@ -11,6 +11,8 @@ export class ElectionChecker {
   readonly #coverage: Coverage;
   readonly #leaders = new Map<number, string>();
   readonly #durable = new Map<MemberId, HardState>();
+  readonly #durableVotes = new Map<string, MemberId>();
+  /** By `member@term`, durable or only told. */
   readonly #votes = new Map<string, MemberId>();
 
   constructor(coverage: Coverage) {
@@ -35,9 +37,22 @@ export class ElectionChecker {
     }
   }
 
-  /** Whether the vote of the member in that term is on its disk, for ever. */
-  hasDurableVote(id: MemberId, term: number, vote: MemberId): boolean {
-    return this.#votes.get(`${id}@${term}`) === vote;
+  /**
+   * Whether the vote of the member can never be taken back: it is on disk, or a later term is, so
+   * that no vote in this one can follow.
+   */
+  isVoteSafe(id: MemberId, term: number, vote: MemberId): boolean {
+    return this.durableTerm(id) > term || this.#durableVotes.get(`${id}@${term}`) === vote;
+  }
+
+  /** E2: the member gives its vote away. */
+  votes(id: MemberId, term: number, vote: MemberId): void {
+    const name = `${id}@${term}`;
+    const known = this.#votes.get(name);
+    holds(known === undefined || known === vote, 'E2', () => {
+      return `${id} votes for ${vote} in term ${term} after a vote for ${known}`;
+    });
+    this.#votes.set(name, vote);
   }
 
   /** The member's durable term. */
@@ -61,11 +76,8 @@ export class ElectionChecker {
       return `the durable term of ${id} falls from ${before?.term} to ${next.term}`;
     });
     this.#durable.set(id, next);
-    const name = `${id}@${next.term}`;
-    const vote = this.#votes.get(name);
-    holds(vote === undefined || vote === next.vote, 'E2', () => {
-      return `${id} votes for ${next.vote} in term ${next.term} after a vote for ${vote}`;
-    });
-    if (next.vote !== null) this.#votes.set(name, next.vote);
+    if (next.vote === null) return;
+    this.votes(id, next.term, next.vote);
+    this.#durableVotes.set(`${id}@${next.term}`, next.vote);
   }
 }

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { must } from '../src/lib/assert.ts';
+import { workerEntry } from '../src/local/bundle.ts';
+import { LocalCluster } from '../src/local/cluster.ts';
+import { Output } from '../src/local/output.ts';
+import { planPorts } from '../src/local/ports.ts';
+import { findFirstPort, leaderFirst, type System } from './system.ts';
+
+const size = 3;
+
+/** A local cluster of three members as `npm start` runs it, on a directory of its own. */
+export async function startCluster(signal: AbortSignal): Promise<System> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'edgetcd-bench-'));
+  let cluster: LocalCluster | null = null;
+  const killNow = (): void => {
+    cluster?.kill();
+    rmSync(dataDir, { recursive: true, force: true });
+  };
+  process.on('exit', killNow);
+  const stop = async (): Promise<void> => {
+    await cluster?.stop();
+    killNow();
+    process.off('exit', killNow);
+  };
+  try {
+    cluster = await openCluster(dataDir);
+    await cluster.start();
+    const members = cluster.members.map(({ address, url, pid }) => ({
+      name: address.name,
+      url,
+      pid: must(pid, 'a started member has a process'),
+    }));
+    return { name: 'ours', members: await leaderFirst(members, signal), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function openCluster(dataDir: string): Promise<LocalCluster> {
+  const port = await findFirstPort((first) => planPorts(first, size));
+  const options = { port, size, name: null, dataDir, logLevel: 'warn', restart: false } as const;
+  return LocalCluster.open(
+    { ...options, defaults: { port, size, name: 'bench' } },
+    {
+      // Standard output belongs to the tables.
+      output: new Output('warn', process.stderr, process.stderr),
+      environment: process.env,
+      workerEntry,
+    },
+  );
+}

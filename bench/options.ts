@@ -1,0 +1,117 @@
+import { parseArgs } from 'node:util';
+
+/** What is asked of the servers: a put, a linearizable get, or a serializable get. */
+export const kinds = ['put', 'get', 'ser'] as const;
+export type Kind = (typeof kinds)[number];
+
+/** Whether an etcd runs beside us: as one is found, always, or never. */
+export type Rival = 'if-found' | 'always' | 'never';
+
+export interface Options {
+  /** Endpoints of a cluster that runs already; null: a cluster of our own is started. */
+  readonly target: readonly string[] | null;
+  readonly rival: Rival;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly connections: readonly number[];
+  readonly kinds: readonly Kind[];
+  readonly keys: number;
+  readonly valueBytes: number;
+  readonly json: string | null;
+  /** Leaves wrk alone even where it is installed. */
+  readonly builtin: boolean;
+}
+
+/** The command line is wrong: shown without a stack, exit code 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+export const help = `npm run bench -- [flags]
+
+Loads a three-member cluster over etcd's JSON gateway, in turns with a three-member etcd where one
+is installed (A B A B ...), and prints rates, their ratio, latencies, and rows written per put.
+
+  --target URL[,URL...]   a cluster that runs already (default: one is started and removed)
+  --vs-etcd | --no-etcd   insist on an etcd beside it, or do without (default: if it is on the PATH)
+  --seconds N             length of one run (default: 4)
+  --rounds N              runs of each kind and number of connections (default: 3)
+  --connections N[,N...]  over all endpoints together (default: 1,64,256)
+  --kinds KIND[,KIND...]  put, get (linearizable), ser (serializable get) (default: put,get,ser)
+  --keys N                keys drawn from (default: 10000)
+  --value-bytes N         size of a value (default: 256)
+  --json FILE             also writes everything as JSON
+  --builtin               the built-in load generator even where wrk is installed
+  --help                  this text
+
+The servers and the load share the machine: quote the ratios, not the rates.`;
+
+const flags = {
+  target: { type: 'string' },
+  'vs-etcd': { type: 'boolean', default: false },
+  'no-etcd': { type: 'boolean', default: false },
+  seconds: { type: 'string', default: '4' },
+  rounds: { type: 'string', default: '3' },
+  connections: { type: 'string', default: '1,64,256' },
+  kinds: { type: 'string', default: 'put,get,ser' },
+  keys: { type: 'string', default: '10000' },
+  'value-bytes': { type: 'string', default: '256' },
+  json: { type: 'string' },
+  builtin: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
+} as const;
+
+/**
+ * Reads the command line.
+ * @returns null when it asks for help
+ * @throws UsageError
+ */
+export function readOptions(argv: readonly string[]): Options | null {
+  const values = parse(argv);
+  if (values.help) return null;
+  if (values['vs-etcd'] && values['no-etcd']) {
+    throw new UsageError('--vs-etcd and --no-etcd exclude each other');
+  }
+  return {
+    target: values.target === undefined ? null : list(values.target).map(endpoint),
+    rival: values['vs-etcd'] ? 'always' : values['no-etcd'] ? 'never' : 'if-found',
+    seconds: intIn(values.seconds, 1, 3_600, '--seconds'),
+    rounds: intIn(values.rounds, 1, 1_000, '--rounds'),
+    connections: list(values.connections).map((text) => intIn(text, 1, 10_000, '--connections')),
+    kinds: list(values.kinds).map(kind),
+    keys: intIn(values.keys, 1, 10_000_000, '--keys'),
+    valueBytes: intIn(values['value-bytes'], 0, 1_000_000, '--value-bytes'),
+    json: values.json ?? null,
+    builtin: values.builtin,
+  };
+}
+
+function parse(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: flags }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function list(text: string): string[] {
+  return text.split(',').map((item) => item.trim());
+}
+
+function endpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol === 'http:') return url.origin;
+  throw new UsageError(`--target takes http URLs, not "${text}"`);
+}
+
+function kind(text: string): Kind {
+  const known = kinds.find((name) => name === text);
+  if (known !== undefined) return known;
+  throw new UsageError(`--kinds are ${kinds.join(', ')}, not "${text}"`);
+}
+
+function intIn(text: string, low: number, high: number, flag: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= low && value <= high) return value;
+  throw new UsageError(`${flag} takes a number from ${low} to ${high}, not "${text}"`);
+}
