@@ -8,11 +8,7 @@ import type { LoadGenerator } from './load.ts';
 export const builtinGenerator: LoadGenerator = {
   name: 'built-in (one thread of Node; slower than wrk, so rates are lower for everyone)',
   async run(spec, signal) {
-    const worker = new Worker(new URL('builtin_worker.ts', import.meta.url), {
-      workerData: spec,
-      // A thread does not inherit what the bootstrap registered.
-      execArgv: ['--import', import.meta.resolve('tsx')],
-    });
+    const worker = new Worker(new URL('builtin_worker.mjs', import.meta.url), { workerData: spec });
     try {
       const [result] = (await once(worker, 'message', { signal })) as [WorkerResult];
       return {

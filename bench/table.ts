@@ -27,28 +27,23 @@ function renderFacts(facts: MachineFacts): string {
 }
 
 function rateRows(list: readonly SeriesSummary[]): Row[] {
-  const head = ['kind', 'conns', 'ours/s', 'etcd/s', 'ratio'];
-  const latencies = ['p50', 'p90', 'p99', 'p99.9'];
-  const both = (['ours', 'etcd'] as const).flatMap((name) => [
-    ...latencies.map((label) => `${name} ${label}`),
-  ]);
+  const latencies = (name: string): string[] =>
+    ['p50', 'p90', 'p99', 'p99.9'].map((label) => `${name} ${label}`);
+  const compared = list.some(({ etcd }) => etcd !== null);
+  const head = ['kind', 'conns', 'ours/s', ...latencies('ours'), 'ours errors'];
+  const etcdHead = ['etcd/s', ...latencies('etcd'), 'etcd errors', 'ratio'];
   const rows = list.map(({ kind, connections, ours, etcd, ratio }) => [
     kind,
     String(connections),
-    whole(ours.perSecond),
-    whole(etcd?.perSecond),
-    fixed(ratio, 2),
-    ...latencyCells(ours),
-    ...latencyCells(etcd),
-    whole(ours.errors),
-    whole(etcd?.errors),
+    ...systemCells(ours),
+    ...(etcd === null ? [] : [...systemCells(etcd), fixed(ratio, 2)]),
   ]);
-  return [[...head, ...both, 'ours errors', 'etcd errors'], ...rows];
+  return [compared ? [...head, ...etcdHead] : head, ...rows];
 }
 
-function latencyCells(summary: SystemSummary | null): string[] {
-  const { p50Ms, p90Ms, p99Ms, p999Ms } = summary ?? {};
-  return [p50Ms, p90Ms, p99Ms, p999Ms].map((ms) => fixed(ms, 2));
+function systemCells({ perSecond, p50Ms, p90Ms, p99Ms, p999Ms, errors }: SystemSummary): string[] {
+  const latencies = [p50Ms, p90Ms, p99Ms, p999Ms].map((ms) => fixed(ms, 2));
+  return [whole(perSecond), ...latencies, whole(errors)];
 }
 
 function rowsPerPutRows(puts: readonly SeriesSummary[]): Row[] {
@@ -62,23 +57,24 @@ function rowsPerPutRows(puts: readonly SeriesSummary[]): Row[] {
 }
 
 function cpuRows(list: readonly SeriesSummary[]): Row[] {
-  const [first] = list;
-  const names = (summary: SystemSummary | null | undefined): string[] =>
-    Object.keys(summary?.cpuShare ?? {}).sort();
-  const [ours, etcd] = [names(first?.ours), names(first?.etcd)];
+  const names = (of: 'ours' | 'etcd'): string[] =>
+    Object.keys(list[0]?.[of]?.cpuShare ?? {}).sort();
+  // A system whose processes are not known, or that is not there, has no columns.
+  const systems = (['ours', 'etcd'] as const).filter((of) => names(of).length > 0);
+  const head = systems.flatMap((of) => [...names(of), `${of} us/req`]);
   const rows = list.map((item) => [
     item.kind,
     String(item.connections),
-    ...ours.map((name) => fixed(item.ours.cpuShare[name], 2)),
-    fixed(item.ours.cpuUsPerRequest, 0),
-    ...etcd.map((name) => fixed(item.etcd?.cpuShare[name], 2)),
-    fixed(item.etcd?.cpuUsPerRequest, 0),
+    ...systems.flatMap((of) => [
+      ...names(of).map((name) => fixed(item[of]?.cpuShare[name], 2)),
+      fixed(item[of]?.cpuUsPerRequest, 0),
+    ]),
   ]);
-  return [['kind', 'conns', ...ours, 'ours us/req', ...etcd, 'etcd us/req'], ...rows];
+  return [['kind', 'conns', ...head], ...rows];
 }
 
-function whole(value: number | undefined): string {
-  return value === undefined ? '-' : String(Math.round(value));
+function whole(value: number): string {
+  return String(Math.round(value));
 }
 
 function fixed(value: number | null | undefined, digits: number): string {

@@ -27,6 +27,8 @@ export const limits = {
   inflightAppendsMax: 4,
   /** Requests under way to one peer: appends overlap, and the platform allows few connections. */
   peerRequestsInFlightMax: 4,
+  /** A socket between members that was not used for so long is closed: an open one keeps objects awake. */
+  peerSocketIdleMs: 15_000,
   /** Messages waiting for one peer; older ones are dropped, the core repeats what matters. */
   peerQueueMax: 256,
   /** Bytes proposed and not committed before new proposals are refused: etcd's MaxUncommittedEntriesSize idea. */

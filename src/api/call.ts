@@ -41,4 +41,6 @@ export interface MemberRpc {
   inspect(path: string, query: string): Promise<PlainReply>;
   /** Messages of a peer (CBOR), answered by messages (CBOR). */
   raft(body: ArrayBuffer): Promise<ArrayBuffer>;
+  /** The same over a WebSocket: a request with an Upgrade header, answered by 101. */
+  fetch(request: Request): Promise<Response>;
 }

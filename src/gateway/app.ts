@@ -41,7 +41,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   // without a chain. Which methods exist is the API's own table to say.
   const app = new Hono<Bindings>({ getPath: requestPath });
   app.post('/v3/*', (c) => method(c, siteOf(c.env), methodBody));
-  app.post('/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
+  app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
   app.post('/metrics', (c) => plain(c, siteOf(c.env)));
   app.options('*', () => new Response(null, { headers: CORS_HEADERS }));

@@ -80,6 +80,11 @@ export class FakeMembers {
         answer({ path: '/raft', body: text, context: null });
         return utf8(`answer to ${text}`).slice().buffer;
       },
+      // Node's Response cannot be a 101: the test looks at who was asked and with what.
+      fetch: async (request) => {
+        answer({ path: new URL(request.url).pathname, body: 'upgrade', context: null });
+        return new Response('switched');
+      },
     };
   }
 }

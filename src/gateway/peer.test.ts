@@ -43,6 +43,23 @@ describe('the peer route', () => {
     expect(members.seen).toMatchObject([{ object: 'edgetcd/m1', body: 'messages' }]);
   });
 
+  it('hands a connection over to the member, with the secret only', async () => {
+    const members = new FakeMembers(federation);
+    const upgrade = { upgrade: 'websocket' };
+    expect((await members.fetch('/raft', { headers: upgrade })).status).toBe(401);
+    expect(members.seen).toEqual([]);
+    const headers = { ...upgrade, authorization: `Bearer ${SECRET}` };
+    expect(await (await members.fetch('/raft', { headers })).text()).toBe('switched');
+    expect(members.seen).toMatchObject([{ object: 'edgetcd/m1', body: 'upgrade' }]);
+  });
+
+  it('takes nothing else than messages and connections', async () => {
+    const headers = { authorization: `Bearer ${SECRET}` };
+    const response = await new FakeMembers(federation).fetch('/raft', { headers });
+    expect(response.status).toBe(405);
+    expect(response.headers.get('allow')).toBe('POST');
+  });
+
   it('needs to know which member is meant', async () => {
     const members = new FakeMembers({ PEER_SECRET: SECRET });
     const authorization = `Bearer ${SECRET}`;

@@ -20,9 +20,12 @@ export async function exchange(
   if (access === 'denied') return textError(403, 'the peer secret is another one here');
   const member = request.headers.get('x-etcd-endpoint') ?? onlyOf(members);
   if (member === null || !site.cluster.has(member)) return textError(404, 'no such member here');
+  const stub = site.cluster.stub(member);
+  if (request.headers.get('upgrade') === 'websocket') return stub.fetch(request);
+  if (request.method !== 'POST') return textError(405, 'Method Not Allowed', { Allow: 'POST' });
   const body = await readBuffer(request, bounds);
   try {
-    const answer = await site.cluster.stub(member).raft(body);
+    const answer = await stub.raft(body);
     return new Response(answer, { headers: { 'Content-Type': 'application/cbor' } });
   } catch (error) {
     return textError(503, error instanceof Error ? error.message : 'the member is not available');

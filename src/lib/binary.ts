@@ -111,6 +111,11 @@ export class BinaryReader {
     return textOf(this.bytes());
   }
 
+  /** Passes over a byte string. */
+  skip(): void {
+    this.#take(this.varint());
+  }
+
   #take(length: number): number {
     const offset = this.#offset;
     assert(offset + length <= this.#bytes.length, 'binary record is cut short');

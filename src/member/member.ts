@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
 import { limits } from '../config.ts';
+import { serveSocket } from '../transport/socket.ts';
 import { Server, type ServerEnv } from './server.ts';
 import { steadyClock } from './system.ts';
 
@@ -30,11 +31,19 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
     return answer.buffer as ArrayBuffer;
   }
 
-  /** Members of the same deployment: there is no way in here from outside. */
+  /** Members: those of the same deployment come by stub, others through the gateway's authenticated route. */
   override async fetch(request: Request): Promise<Response> {
+    if (request.headers.get('upgrade') === 'websocket') return this.#upgrade();
     if (request.method !== 'POST') return new Response('Method Not Allowed\n', { status: 405 });
     const answer = await this.#server.raft(new Uint8Array(await request.arrayBuffer()));
     return new Response(answer, { headers: { 'content-type': 'application/cbor' } });
+  }
+
+  /** A peer's connection: frames come and go on it as they do by POST. */
+  #upgrade(): Response {
+    const { 0: client, 1: server } = new WebSocketPair();
+    serveSocket(server, (body) => this.#server.raft(body));
+    return new Response(null, { status: 101, webSocket: client });
   }
 
   /**

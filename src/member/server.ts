@@ -200,17 +200,17 @@ export class Server {
     log: ReturnType<typeof logger>,
   ): Links {
     const links = new Map<MemberId, PeerLink>();
-    const timeoutMs = settings.electionTimeoutMs;
+    const bounds = { timeoutMs: settings.electionTimeoutMs, idleMs: limits.peerSocketIdleMs };
     for (const { id, name, url } of identity.members) {
       if (id === identity.memberId) continue;
       const stub = () => this.#env.MEMBER.getByName(`${settings.cluster}/${name}`);
       const link = url.startsWith('do://')
-        ? stubLink(stub, timeoutMs)
+        ? stubLink(stub, bounds)
         : urlLink(
             { fetch: (target, init) => fetch(target, init) },
             url,
             settings.peerSecret,
-            timeoutMs,
+            bounds,
           );
       links.set(id, link);
     }

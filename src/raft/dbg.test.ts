@@ -227,7 +227,45 @@ function converge(run: Run): void {
       }
     }
   }
-for (const m of net.members.values()) { const {role,term,vote,leader:l,commit,applied,lastIndex,firstIndex,confState,quiescent,progress}=m.raft.status; console.log(JSON.stringify({id:m.id.slice(-1),role,term,vote,l,commit,applied,lastIndex,firstIndex,v:confState.voters, o:confState.votersOutgoing, le:confState.learners,quiescent,d:m.deadlineMs,now:net.nowMs,p:[...progress], w:m.snapshotsWanted, da: m.disk.applied})); } const last = [...net.members.values()].map(m=>m.outputs.slice(-3)); if (process.env['O']) console.log('{'+JSON.stringify(last)); 
+  for (const m of net.members.values()) {
+    const {
+      role,
+      term,
+      vote,
+      leader: l,
+      commit,
+      applied,
+      lastIndex,
+      firstIndex,
+      confState,
+      quiescent,
+      progress,
+    } = m.raft.status;
+    console.log(
+      JSON.stringify({
+        id: m.id.slice(-1),
+        role,
+        term,
+        vote,
+        l,
+        commit,
+        applied,
+        lastIndex,
+        firstIndex,
+        v: confState.voters,
+        o: confState.votersOutgoing,
+        le: confState.learners,
+        quiescent,
+        d: m.deadlineMs,
+        now: net.nowMs,
+        p: [...progress],
+        w: m.snapshotsWanted,
+        da: m.disk.applied,
+      }),
+    );
+  }
+  const last = [...net.members.values()].map((m) => m.outputs.slice(-3));
+  if (process.env['O']) console.log('{' + JSON.stringify(last));
   check(run);
   const leader = leaderOfHighestTerm(net);
   assert(leader !== null, 'V1: no leader');
@@ -243,7 +281,11 @@ for (const m of net.members.values()) { const {role,term,vote,leader:l,commit,ap
 
 test('safety holds in random interleavings, and the group converges when faults end', () => {
   const total = { committed: 0, terms: 0, configurations: 0, installed: 0, reads: 0 };
-  for (let seed = Number(process.env['S']??1); seed <= Number(process.env['CHAOS_SEEDS'] ?? 60); seed++) {
+  for (
+    let seed = Number(process.env['S'] ?? 1);
+    seed <= Number(process.env['CHAOS_SEEDS'] ?? 60);
+    seed++
+  ) {
     try {
       const run = chaos(seed);
       converge(run);
@@ -269,7 +311,7 @@ test('safety holds in random interleavings, and the group converges when faults 
 });
 
 function findsBug(bug: BugName, seeds: number): number | null {
-  for (let seed = Number(process.env['S']??1); seed <= seeds; seed++) {
+  for (let seed = Number(process.env['S'] ?? 1); seed <= seeds; seed++) {
     try {
       converge(chaos(seed, [bug]));
     } catch (error) {

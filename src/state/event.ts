@@ -1,5 +1,4 @@
-import { create } from '@bufbuild/protobuf';
-import { type Event, Event_EventType, EventSchema } from '../api/gen/kv_pb.ts';
+import { type Event, Event_EventType } from '../api/gen/kv_pb.ts';
 import type { Mvcc } from './mvcc.ts';
 import { decodeRecord, toKeyValue, type Version } from './version.ts';
 
@@ -13,8 +12,8 @@ export interface RevisionEvents {
 export function eventOf(version: Version, replaced: Version | null): Event {
   const type = version.deleted ? Event_EventType.DELETE : Event_EventType.PUT;
   const kv = toKeyValue(version);
-  if (replaced === null) return create(EventSchema, { type, kv });
-  return create(EventSchema, { type, kv, prevKv: toKeyValue(replaced) });
+  if (replaced === null) return { $typeName: 'mvccpb.Event', type, kv };
+  return { $typeName: 'mvccpb.Event', type, kv, prevKv: toKeyValue(replaced) };
 }
 
 /** How much of history one call replays: whole revisions, at least one. */

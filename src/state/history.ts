@@ -33,6 +33,42 @@ export function recordsOf(row: Uint8Array): HistoryRecord[] {
   return records;
 }
 
+/** A row that is read here and there: the places of its records, which are decoded one by one. */
+class IndexedRow {
+  readonly #row: Uint8Array;
+  readonly #places: Place[] = [];
+  readonly #offsets: number[] = [];
+
+  constructor(row: Uint8Array) {
+    this.#row = row;
+    const reader = new BinaryReader(row);
+    while (!reader.done) {
+      this.#offsets.push(reader.offset);
+      this.#places.push({ revision: reader.varint(), sub: reader.varint() });
+      reader.skip();
+    }
+  }
+
+  get bytes(): number {
+    return this.#row.length + 64 * this.#places.length;
+  }
+
+  spans(place: Place): boolean {
+    const first = this.#places[0];
+    const last = this.#places.at(-1);
+    if (first === undefined || last === undefined) return false;
+    return comparePlaces(first, place) <= 0 && comparePlaces(last, place) >= 0;
+  }
+
+  find(place: Place): Version | null {
+    const at = indexOf(this.#places, place);
+    const offset = at < 0 ? undefined : this.#offsets[at];
+    if (offset === undefined) return null;
+    const reader = new BinaryReader(this.#row, offset);
+    return decodeRecord({ revision: reader.varint(), sub: reader.varint(), body: reader.bytes() });
+  }
+}
+
 /** Packs records that follow each other into rows of about limits.historyRowBytes; a big one has its own. */
 export function packRows(records: readonly HistoryRecord[]): Row[] {
   const rows: Row[] = [];
@@ -43,12 +79,16 @@ export function packRows(records: readonly HistoryRecord[]): Row[] {
     assert(writer.length <= limits.rowBytesMax, `history row of ${writer.length} bytes`);
     rows.push({ key: historyKey(first), value: writer.finish() });
   };
+  let left = 0;
+  for (const { body } of records) left += body.length + 24;
   for (const record of records) {
     if (first === null || writer.length + record.body.length > limits.historyRowBytes) {
       close();
       first = record;
-      writer = new BinaryWriter(Math.max(4_096, record.body.length + 32));
+      const room = Math.max(limits.historyRowBytes, record.body.length + 24);
+      writer = new BinaryWriter(Math.min(left, room));
     }
+    left -= record.body.length + 24;
     writer.varint(record.revision).varint(record.sub).bytes(record.body);
   }
   close();
@@ -63,10 +103,7 @@ export class History {
   readonly #store: StateStore;
   #pending: HistoryRecord[] = [];
   #pendingBytes = 0;
-  readonly #cache = new Cache<readonly HistoryRecord[]>(
-    limits.historyCacheRowsMax,
-    limits.historyCacheBytesMax,
-  );
+  readonly #cache = new Cache<IndexedRow>(limits.historyCacheRowsMax, limits.historyCacheBytesMax);
   /** The newest row while it is small: the next flush continues it. */
   #tail: Row | null = null;
 
@@ -78,12 +115,12 @@ export class History {
     return this.#pendingBytes;
   }
 
-  /** Returns the part of the record's bytes that is the same on every member. */
-  append(version: Version): Uint8Array {
-    const { record, content } = encodeRecord(version);
+  /** Returns the version as it is kept, and the part of its record that is the same on every member. */
+  append(draft: Version): { version: Version; content: Uint8Array } {
+    const { record, content } = encodeRecord(draft);
     this.#pending.push(record);
     this.#pendingBytes += memoryOf(record);
-    return content;
+    return { version: decodeRecord(record), content };
   }
 
   /** Takes back the newest `count` versions: their command failed. */
@@ -96,9 +133,11 @@ export class History {
   /** The version at exactly this place, or null when it was compacted. */
   at(place: Place): Version | null {
     const first = this.#pending[0];
-    const pending = first !== undefined && comparePlaces(first, place) <= 0;
-    const record = find(pending ? this.#pending : this.#rowOf(place), place);
-    return record && decodeRecord(record);
+    if (first === undefined || comparePlaces(first, place) > 0) {
+      return this.#rowOf(place)?.find(place) ?? null;
+    }
+    const record = this.#pending[indexOf(this.#pending, place)];
+    return record ? decodeRecord(record) : null;
   }
 
   /** Versions from the given revision on, in order. Neither flush nor compact while reading. */
@@ -135,19 +174,15 @@ export class History {
     this.#tail = null;
   }
 
-  #rowOf(place: Place): readonly HistoryRecord[] {
-    for (const [name, records] of this.#cache) {
-      const first = records[0];
-      const last = records.at(-1);
-      if (first === undefined || last === undefined) continue;
-      if (comparePlaces(first, place) > 0 || comparePlaces(last, place) < 0) continue;
-      return must(this.#cache.get(name), 'cached');
+  #rowOf(place: Place): IndexedRow | null {
+    for (const [name, row] of this.#cache) {
+      if (row.spans(place)) return must(this.#cache.get(name), 'cached');
     }
-    const row = this.#scanBack(place);
-    if (row === undefined) return [];
-    const records = recordsOf(row.value);
-    this.#cache.set(mapKey(row.key), records, row.value.length + 128 * records.length);
-    return records;
+    const found = this.#scanBack(place);
+    if (found === undefined) return null;
+    const row = new IndexedRow(found.value);
+    this.#cache.set(mapKey(found.key), row, row.bytes);
+    return row;
   }
 
   /** The last row that begins at or before the place. */
@@ -161,15 +196,15 @@ function memoryOf({ body }: HistoryRecord): number {
   return 64 + body.length;
 }
 
-/** The record at the place in an ordered list. */
-function find(records: readonly HistoryRecord[], place: Place): HistoryRecord | null {
+/** Where the place is in an ordered list, or -1. */
+function indexOf(places: readonly Place[], place: Place): number {
   let low = 0;
-  let high = records.length;
+  let high = places.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (comparePlaces(must(records[middle], 'in the list'), place) < 0) low = middle + 1;
+    if (comparePlaces(must(places[middle], 'in the list'), place) < 0) low = middle + 1;
     else high = middle;
   }
-  const found = records[low];
-  return found && comparePlaces(found, place) === 0 ? found : null;
+  const found = places[low];
+  return found && comparePlaces(found, place) === 0 ? low : -1;
 }

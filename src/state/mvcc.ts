@@ -1,7 +1,7 @@
 import { EtcdError } from '../api/error.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
-import { compareBytes, mapKey, ownBytes } from '../lib/bytes.ts';
+import { compareBytes, mapKey } from '../lib/bytes.ts';
 import { Cache } from './cache.ts';
 import { History } from './history.ts';
 import type { Journal } from './journal.ts';
@@ -138,31 +138,33 @@ export class Mvcc {
     const dead = old === null && this.#someDead ? this.dead.get(key, name) : null;
     const revision = this.#revision + 1;
     const before = old ?? dead;
-    const version: Version = {
-      key: ownBytes(key),
+    const draft: Version = {
+      key,
       deleted: false,
       createRevision: old ? old.createRevision : revision,
       modRevision: revision,
       sub: this.#changes.length,
       version: old ? old.version + 1 : 1,
       lease,
-      value: ownBytes(value),
+      value,
       previous: before && placeOf(before),
     };
+    const change = this.#record(draft, old);
     if (dead) this.dead.set(key, null, dead, name);
-    this.kv.set(key, version, old, name);
-    return this.#record(version, old);
+    this.kv.set(key, change.version, old, name);
+    return change;
   }
 
   /** Deletes a live key. */
   delete(old: Version): Change {
     const { key } = old;
     const name = mapKey(key);
-    const version = tombstone(key, this.#revision + 1, this.#changes.length, placeOf(old));
+    const draft = tombstone(key, this.#revision + 1, this.#changes.length, placeOf(old));
+    const change = this.#record(draft, old);
     this.kv.set(key, null, old, name);
-    this.dead.set(key, version, null, name);
+    this.dead.set(key, change.version, null, name);
     this.#someDead = true;
-    return this.#record(version, old);
+    return change;
   }
 
   /** Throws when a read at this revision cannot be answered. */
@@ -225,8 +227,9 @@ export class Mvcc {
     this.history.flush();
   }
 
-  #record(version: Version, replaced: Version | null): Change {
-    const change = { version, replaced, content: this.history.append(version) };
+  /** The version of the change is a view on its record in history: the entry's bytes are let go. */
+  #record(draft: Version, replaced: Version | null): Change {
+    const change = { ...this.history.append(draft), replaced };
     this.#changes.push(change);
     return change;
   }

@@ -1,8 +1,7 @@
-import { create } from '@bufbuild/protobuf';
+import type { KeyValue } from '../api/gen/kv_pb.ts';
 import {
   type RangeRequest,
   type RangeResponse,
-  RangeResponseSchema,
   RangeRequest_SortOrder as SortOrder,
   RangeRequest_SortTarget as SortTarget,
 } from '../api/gen/rpc_pb.ts';
@@ -19,7 +18,7 @@ export function evaluateRange(mvcc: Mvcc, request: RangeRequest): RangeResponse 
   const revision = wanted > 0 ? wanted : mvcc.currentRevision;
   const range = keyRangeOf(request.key, request.rangeEnd);
   if (request.countOnly) {
-    return create(RangeResponseSchema, { count: BigInt(countAt(mvcc, range, revision)) });
+    return response([], false, countAt(mvcc, range, revision));
   }
   if (request.rangeEnd.length === 0 && revision === mvcc.currentRevision) {
     return pointRange(mvcc.newest(request.key), request);
@@ -28,11 +27,12 @@ export function evaluateRange(mvcc: Mvcc, request: RangeRequest): RangeResponse 
   const found = isKeyOrder(request)
     ? readInKeyOrder(mvcc, range, revision, request, limit)
     : readSorted(mvcc, range, revision, request, limit);
-  return create(RangeResponseSchema, {
-    kvs: found.versions.map((version) => toKeyValue(version, request.keysOnly)),
-    more: found.more,
-    count: BigInt(found.count),
-  });
+  const kvs = found.versions.map((version) => toKeyValue(version, request.keysOnly));
+  return response(kvs, found.more, found.count);
+}
+
+function response(kvs: KeyValue[], more: boolean, count: number): RangeResponse {
+  return { $typeName: 'etcdserverpb.RangeResponse', kvs, more, count: BigInt(count) };
 }
 
 interface Found {
@@ -43,9 +43,9 @@ interface Found {
 }
 
 function pointRange(version: Version | null, request: RangeRequest): RangeResponse {
-  if (version === null) return create(RangeResponseSchema);
+  if (version === null) return response([], false, 0);
   const kvs = passes(version, request) ? [toKeyValue(version, request.keysOnly)] : [];
-  return create(RangeResponseSchema, { kvs, count: 1n });
+  return response(kvs, false, 1);
 }
 
 /** NONE on the key is the order of the store; NONE on another target is etcd's ASCEND. */

@@ -1,5 +1,4 @@
-import { create } from '@bufbuild/protobuf';
-import { type KeyValue, KeyValueSchema } from '../api/gen/kv_pb.ts';
+import type { KeyValue } from '../api/gen/kv_pb.ts';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
 
@@ -136,14 +135,18 @@ export function sizeOf(version: Version): number {
   return 64 + version.key.length + version.value.length;
 }
 
-/** The message for a client. Of a deletion only key and mod_revision are set, as in etcd's events. */
+/**
+ * The message for a client. Of a deletion only key and mod_revision are set, as in etcd's events.
+ * Written out: `create` costs a hundred times as much, and a range makes one for each key.
+ */
 export function toKeyValue(version: Version, keysOnly = false): KeyValue {
-  return create(KeyValueSchema, {
+  return {
+    $typeName: 'mvccpb.KeyValue',
     key: version.key,
     createRevision: BigInt(version.createRevision),
     modRevision: BigInt(version.modRevision),
     version: BigInt(version.version),
     value: keysOnly ? EMPTY_BYTES : version.value,
     lease: version.lease,
-  });
+  };
 }

@@ -1,6 +1,12 @@
-import { idOf } from './print.ts';
+import type {
+  ChangeType,
+  ConfChange,
+  MemberChange,
+  Transition,
+} from '../../src/raft/membership.ts';
 import type { ConfState, MemberId } from '../../src/raft/message.ts';
 import type { PacketFilter } from './network.ts';
+import { idOf } from './print.ts';
 import { ScriptError } from './script.ts';
 
 /** How the words of a command are read. */
@@ -42,15 +48,16 @@ export function instanceFrom(word: string | undefined): {
   };
 }
 
-/** `1->2`, `*->2`, `2->1@1` and then kinds of messages. Nothing at all: everything. */
+/** `1->2`, `*->2`, `2->1@1`, then kinds of messages, then how many. Nothing at all: everything. */
 export function filterFrom(line: readonly string[]): {
   readonly filter: PacketFilter;
   readonly epoch: number | undefined;
 } {
-  const [link, ...rest] = line;
-  if (link === undefined) return { filter: { from: null, to: null, kinds: [] }, epoch: undefined };
-  if (!link.includes('->')) {
-    return { filter: { from: null, to: null, kinds: line }, epoch: undefined };
+  const count = /^\d+$/.exec(line.at(-1) ?? '') ? numberFrom(line.at(-1), 'a count') : null;
+  const [link, ...rest] = count === null ? line : line.slice(0, -1);
+  if (link === undefined || !link.includes('->')) {
+    const kinds = link === undefined ? [] : [link, ...rest];
+    return { filter: { from: null, to: null, kinds, count }, epoch: undefined };
   }
   const [from, to] = link.split('->');
   const target = to === '*' ? null : instanceFrom(to);
@@ -59,6 +66,7 @@ export function filterFrom(line: readonly string[]): {
       from: from === '*' ? null : numberFrom(from, 'a member'),
       to: target ? target.number : null,
       kinds: rest,
+      count,
     },
     epoch: target?.epoch,
   };
@@ -73,9 +81,7 @@ export function linkFrom(word: string | undefined): [from: number, to: number] {
 export const confKeys = ['voters', 'outgoing', 'learners', 'learnersNext', 'autoLeave'] as const;
 
 /** A configuration; what is not named is empty. Null when nothing is named. */
-export function confStateFrom(
-  sections: ReadonlyMap<string, readonly string[]>,
-): ConfState | null {
+export function confStateFrom(sections: ReadonlyMap<string, readonly string[]>): ConfState | null {
   if (!confKeys.some((key) => sections.has(key))) return null;
   const ids = (key: string): MemberId[] =>
     (sections.get(key) ?? []).map((word) => idOf(numberFrom(word, 'a member')));
@@ -86,4 +92,30 @@ export function confStateFrom(
     learnersNext: ids('learnersNext'),
     autoLeave: sections.has('autoLeave'),
   };
+}
+
+const changeTypes: Readonly<Record<string, ChangeType>> = {
+  voter: 'addVoter',
+  learner: 'addLearner',
+  remove: 'remove',
+};
+
+/** `voter 4 learner 5 remove 1` */
+export function changesFrom(line: readonly string[]): readonly MemberChange[] {
+  const changes: MemberChange[] = [];
+  for (let at = 0; at < line.length; at += 2) {
+    const type = changeTypes[line[at] ?? ''];
+    if (!type) throw new ScriptError(`${line[at]} is no change`);
+    changes.push({ type, id: idOf(numberFrom(line[at + 1], 'a member')) });
+  }
+  return changes;
+}
+
+const transitions: readonly Transition[] = ['auto', 'jointImplicit', 'jointExplicit'];
+
+/** A change as it is proposed: `auto voter 4`; `auto` alone leaves the joint phase. */
+export function changeFrom([word, ...line]: readonly string[]): ConfChange {
+  const transition = transitions.find((each) => each === word);
+  if (!transition) throw new ScriptError(`${word} is no transition`);
+  return { transition, changes: changesFrom(line) };
 }

@@ -1,7 +1,8 @@
 import { must } from '../../src/lib/assert.ts';
 import { utf8 } from '../../src/lib/bytes.ts';
-import { EntryKind, type Entry } from '../../src/raft/message.ts';
+import { type Entry, EntryKind } from '../../src/raft/message.ts';
 import {
+  changeFrom,
   confKeys,
   confStateFrom,
   filterFrom,
@@ -25,8 +26,8 @@ const commands: Readonly<Record<string, Command>> = {
   prepare,
   campaign: (world, [member]) => target(world, member).step([{ type: 'campaign' }]),
   propose: (world, [member, ...texts]) => target(world, member).propose(texts),
-  read: (world, [member, label]) =>
-    target(world, member).read(must(label, 'a read has a label')),
+  conf: (world, [member, ...change]) => target(world, member).reconfigure(changeFrom(change)),
+  read: (world, [member, label]) => target(world, member).read(must(label, 'a read has a label')),
   transfer: (world, [member, to]) => {
     const transferee = idOf(numberFrom(to, 'a member'));
     target(world, member).step([{ type: 'transferLeadership', to: transferee }]);

@@ -1,20 +1,17 @@
 import { assert } from '../../src/lib/assert.ts';
 import { decodeConfChange, encodeConfChange } from '../../src/raft/confchange.ts';
 import {
-  type ChangeType,
   type ConfChange,
   ConfChangeError,
   changeConf,
   confStateFault,
   enterJoint,
   leaveJoint,
-  type MemberChange,
   simpleChange,
-  type Transition,
 } from '../../src/raft/membership.ts';
 import type { ConfState, MemberId } from '../../src/raft/message.ts';
-import { confKeys, confStateFrom, numberFrom, sectionsOf } from './arguments.ts';
-import { idOf, printConfState } from './print.ts';
+import { changeFrom, changesFrom, confKeys, confStateFrom, sectionsOf } from './arguments.ts';
+import { printConfState } from './print.ts';
 import { type Interpreter, ScriptError } from './script.ts';
 
 /** Scripts about the algebra of configurations: what a change makes of a configuration, and what is refused. */
@@ -55,7 +52,7 @@ export class ConfigScript implements Interpreter {
       case 'leave':
         return leaveJoint(this.#config);
       case 'change':
-        return changeConf(this.#config, changeFrom(line));
+        return changeConf(this.#config, throughBytes(changeFrom(line)));
       default:
         throw new ScriptError(`there is no command ${name}`);
     }
@@ -68,30 +65,8 @@ export class ConfigScript implements Interpreter {
   }
 }
 
-const changeTypes: Readonly<Record<string, ChangeType>> = {
-  voter: 'addVoter',
-  learner: 'addLearner',
-  remove: 'remove',
-};
-
-/** `voter 4 learner 5 remove 1` */
-function changesFrom(line: readonly string[]): readonly MemberChange[] {
-  const changes: MemberChange[] = [];
-  for (let at = 0; at < line.length; at += 2) {
-    const type = changeTypes[line[at] ?? ''];
-    if (!type) throw new ScriptError(`${line[at]} is no change`);
-    changes.push({ type, id: idOf(numberFrom(line[at + 1], 'a member')) });
-  }
-  return changes;
-}
-
-const transitions: readonly Transition[] = ['auto', 'jointImplicit', 'jointExplicit'];
-
-/** A change as it is proposed and logged: through its bytes and back. */
-function changeFrom([word, ...line]: readonly string[]): ConfChange {
-  const transition = transitions.find((each) => each === word);
-  if (!transition) throw new ScriptError(`${word} is no transition`);
-  const change = { transition, changes: changesFrom(line) };
+/** A change as it is logged: through its bytes and back. */
+function throughBytes(change: ConfChange): ConfChange {
   const decoded = decodeConfChange(encodeConfChange(change));
   assert(JSON.stringify(decoded) === JSON.stringify(change), 'the bytes say something else');
   return decoded;

@@ -1,5 +1,6 @@
 import { assert, must } from '../../src/lib/assert.ts';
-import type { ConfState, Entry, Message } from '../../src/raft/message.ts';
+import { textOf, toHex } from '../../src/lib/bytes.ts';
+import { type ConfState, type Entry, EntryKind, type Message } from '../../src/raft/message.ts';
 import type { HardState, PersistBatch } from '../../src/raft/output.ts';
 import type { InitialState, LogReader } from '../../src/raft/storage.ts';
 
@@ -12,6 +13,8 @@ export interface Write {
   readonly batch: PersistBatch | null;
   /** Written in the same transaction: what the state machine had applied by then. */
   readonly state: AppliedState;
+  /** The configuration as of that state. */
+  readonly confState: ConfState;
   /** Held back until the write is durable. */
   readonly held: Message[];
 }
@@ -71,17 +74,17 @@ export class Disk implements LogReader {
   }
 
   /** A write becomes durable. */
-  confirm({ batch, state }: Write): void {
+  confirm({ batch, state, confState }: Write): void {
     if (batch) this.#confirmBatch(batch);
     this.state = state;
+    this.#confState = confState;
   }
 
   #confirmBatch(batch: PersistBatch): void {
     if (batch.hardState) this.hardState = batch.hardState;
     if (batch.snapshot) {
-      const { index, term, confState } = batch.snapshot.meta;
+      const { index, term } = batch.snapshot.meta;
       this.#snapshot = { index, term };
-      this.#confState = confState;
       this.#entries = [];
       this.staged.delete(batch.snapshot.transferId);
     }
@@ -132,5 +135,6 @@ export class Disk implements LogReader {
 
 /** What applying an entry leaves in the state machine. */
 export function stateLine(entry: Entry): string {
-  return `${entry.term}=${new TextDecoder().decode(entry.data)}`;
+  const { term, kind, data } = entry;
+  return kind === EntryKind.normal ? `${term}=${textOf(data)}` : `${term}=conf:${toHex(data)}`;
 }

@@ -1,11 +1,10 @@
 import { must } from '../../src/lib/assert.ts';
-import { textOf } from '../../src/lib/bytes.ts';
 import { filterFrom, instanceFrom, numberFrom } from './arguments.ts';
 import type { Instance } from './instance.ts';
 import { matches } from './network.ts';
-import { numberOf, printConfState, printMessage, words } from './print.ts';
-import { printProgress } from './status.ts';
+import { numberOf, printConfState, printContent, printMessage } from './print.ts';
 import { ScriptError } from './script.ts';
+import { printProgress } from './status.ts';
 import type { World } from './world.ts';
 
 /**
@@ -88,6 +87,7 @@ const facts: Readonly<Record<string, (instance: Instance) => unknown>> = {
   vote: ({ member: { disk } }) =>
     disk.hardState.vote === null ? 'none' : numberOf(disk.hardState.vote),
   dropped: ({ dropped }) => dropped.join(',') || 'none',
+  wanted: ({ wanted }) => wanted.join(',') || 'none',
 };
 
 const roles = ['leader', 'follower', 'candidate', 'preCandidate'];
@@ -111,7 +111,8 @@ function expectRest(instance: Instance, word: string, rest: readonly string[]): 
   if (word === 'log') check(what, logText(instance), rest.join(' '));
   else if (word === 'state') {
     const values = instance.state.map((line) => line.slice(line.indexOf('=') + 1));
-    check(what, values.filter((value) => value !== '').join(' '), rest.join(' '));
+    const texts = values.filter((value) => value !== '' && !value.startsWith('conf:'));
+    check(what, texts.join(' '), rest.join(' '));
   } else if (word === 'progress') {
     const peer = numberFrom(rest[0], 'a member');
     check(what, printProgress(instance.raft.status, peer), rest.slice(1).join(' '));
@@ -122,8 +123,5 @@ function expectRest(instance: Instance, word: string, rest: readonly string[]): 
 
 /** The terms and contents of the entries on disk, as `prepare` takes them. */
 function logText({ member }: Instance): string {
-  const drawn = member.disk.log.map(({ term, data }) =>
-    words(`${term}${data.length > 0 ? `=${textOf(data)}` : ''}`),
-  );
-  return drawn.join(' ');
+  return member.disk.log.map((entry) => `${entry.term}${printContent(entry)}`).join(' ');
 }

@@ -1,12 +1,14 @@
 import { assert, must } from '../../src/lib/assert.ts';
+import { utf8 } from '../../src/lib/bytes.ts';
+import { encodeConfChange } from '../../src/raft/confchange.ts';
 import type { Input } from '../../src/raft/input.ts';
+import type { ConfChange } from '../../src/raft/membership.ts';
 import { EntryKind, type Message } from '../../src/raft/message.ts';
 import type { RaftOptions } from '../../src/raft/options.ts';
 import type { Output, PersistBatch } from '../../src/raft/output.ts';
 import { Raft } from '../../src/raft/raft.ts';
-import { textOf, utf8 } from '../../src/lib/bytes.ts';
 import { stateLine, type Write } from './disk.ts';
-import { numberOf, printBatch, printSoftState, words } from './print.ts';
+import { numberOf, printApplied, printBatch, printProposal, printSoftState } from './print.ts';
 import type { Member, World } from './world.ts';
 
 /** One life of a member: a core and the runtime around it, which carries out what the core asks for. */
@@ -23,12 +25,16 @@ export class Instance {
   readonly unconfirmed: Write[] = [];
   /** Proposals the core did not take. */
   readonly dropped: string[] = [];
+  /** Peers for which the core asked for a snapshot, in order. */
+  readonly wanted: number[] = [];
   /** Committed entries that wait for `apply`, when that is manual. */
   readonly unapplied: Output['apply'][number][] = [];
   readonly #world: World;
   readonly #inbox: Input[] = [];
   readonly #reads = new Map<number, string>();
   readonly #answers = new Map<string, string>();
+  /** Reads whose index is confirmed and not applied yet. */
+  #confirmed: Output['reads'][number][] = [];
   #nextRead = 1;
 
   constructor(world: World, member: Member, options: RaftOptions) {
@@ -55,6 +61,12 @@ export class Instance {
       const output = this.raft.step(this.#inbox.splice(0), this.#world.nowMs);
       this.#carryOut(output);
     }
+  }
+
+  /** Proposes a change of configuration. */
+  reconfigure(change: ConfChange): void {
+    const proposals = [{ kind: EntryKind.confChange, data: encodeConfChange(change) }];
+    this.step([{ type: 'propose', proposals }]);
   }
 
   propose(texts: readonly string[]): void {
@@ -96,9 +108,9 @@ export class Instance {
       this.#world.verdicts.applies(this, entry);
       this.state.push(stateLine(entry));
     }
-    const drawn = entries.map(({ index, data }) => words(`${index}${data.length > 0 ? '=' : ''}${textOf(data)}`));
-    this.#world.print(`${this.label} applies ${drawn.join(' ')}`, true);
+    this.#world.print(`${this.label} applies ${entries.map(printApplied).join(' ')}`, true);
     this.#inbox.push({ type: 'applied', index: this.state.length });
+    this.#answerReads();
   }
 
   /** The order is the durability contract: send, write, apply, and the rest when the write is durable. */
@@ -134,7 +146,8 @@ export class Instance {
   #write(output: Output, applied: boolean): void {
     const idle = this.unconfirmed.length === 0 && !this.superseded;
     if (output.persist || (applied && idle)) {
-      this.unconfirmed.push({ batch: output.persist, state: [...this.state], held: [] });
+      const { confState } = this.raft.status;
+      this.unconfirmed.push({ batch: output.persist, state: [...this.state], confState, held: [] });
       if (output.persist && !this.member.diskAuto) {
         this.#world.print(`${this.label} writes ${printBatch(output.persist)}`);
       }
@@ -149,18 +162,28 @@ export class Instance {
   }
 
   #answer(output: Output): void {
-    for (const { id, index } of output.reads) {
-      this.#world.verdicts.answers(this, id, index);
-      this.#settle(id, `at ${index}`);
-    }
+    this.#confirmed.push(...output.reads);
+    this.#answerReads();
     for (const { id, reason } of output.readFailures) this.#settle(id, `fails ${reason}`);
     if (output.dropped.length > 0) {
-      const texts = output.dropped.map((data) => textOf(data));
+      const texts = output.dropped.map(printProposal);
       this.dropped.push(...texts);
       this.#world.print(`${this.label} drops ${texts.join(' ')}`);
     }
     for (const peer of output.snapshotsWanted) {
+      this.wanted.push(numberOf(peer));
       this.#world.print(`${this.label} wants a snapshot for ${numberOf(peer)}`);
+    }
+  }
+
+  /** The core confirms an index; a read is answered from a state that has reached it (R5). */
+  #answerReads(): void {
+    const confirmed = this.#confirmed;
+    this.#confirmed = confirmed.filter(({ index }) => index > this.state.length);
+    for (const { id, index } of confirmed) {
+      if (index > this.state.length) continue;
+      this.#world.verdicts.answers(this, id, index);
+      this.#settle(id, `at ${index}`);
     }
   }
 

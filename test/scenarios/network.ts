@@ -13,6 +13,8 @@ export interface PacketFilter {
   readonly from: number | null;
   readonly to: number | null;
   readonly kinds: readonly string[];
+  /** At most so many, the oldest; null: all. */
+  readonly count: number | null;
 }
 
 /** The messages in flight and the state of the links. Nothing moves unless the script says so. */
@@ -37,7 +39,8 @@ export class Network {
     const taken: Packet[] = [];
     const left: Packet[] = [];
     for (const packet of this.#queue) {
-      (matches(filter, packet) && !skip(packet.to) ? taken : left).push(packet);
+      const enough = filter.count !== null && taken.length >= filter.count;
+      (!enough && matches(filter, packet) && !skip(packet.to) ? taken : left).push(packet);
     }
     this.#queue = left;
     return taken;
@@ -76,7 +79,7 @@ export class Network {
   }
 }
 
-export const everything: PacketFilter = { from: null, to: null, kinds: [] };
+export const everything: PacketFilter = { from: null, to: null, kinds: [], count: null };
 
 export function matches(filter: PacketFilter, packet: Packet): boolean {
   return (

@@ -1,6 +1,14 @@
-import { textOf } from '../../src/lib/bytes.ts';
 import { unreachable } from '../../src/lib/assert.ts';
-import type { ConfState, Entry, MemberId, Message } from '../../src/raft/message.ts';
+import { textOf } from '../../src/lib/bytes.ts';
+import { decodeConfChange } from '../../src/raft/confchange.ts';
+import type { ConfChange } from '../../src/raft/membership.ts';
+import {
+  type ConfState,
+  type Entry,
+  EntryKind,
+  type MemberId,
+  type Message,
+} from '../../src/raft/message.ts';
 import type { PersistBatch, SoftState } from '../../src/raft/output.ts';
 
 /** How a scenario writes things down: short enough that a message is one line. */
@@ -48,9 +56,9 @@ function detailsOf(message: Message): string {
     case 'snapshot':
       return `at ${message.snapshot.index}/${message.snapshot.term} round ${message.round}`;
     case 'read':
-      return `#${message.id}`;
+      return printReadId(message.id);
     case 'readReply':
-      return `#${message.id} ${message.index === null ? 'refused' : `at ${message.index}`}`;
+      return `${printReadId(message.id)} ${message.index === null ? 'refused' : `at ${message.index}`}`;
     case 'propose':
       return message.proposals.map((data) => textOf(data)).join(' ');
     case 'transfer':
@@ -73,10 +81,31 @@ export function printRuns(entries: readonly Pick<Entry, 'index' | 'term'>[]): st
     .join(' ');
 }
 
-/** Index, term and content of each: `1/1 2/1=a`. The entry that opens a term has no content. */
+/** The epoch of the member that asks, and a number: `#1.2`. */
+function printReadId(id: number): string {
+  return `#${Math.floor(id / 2 ** 32)}.${id % 2 ** 32}`;
+}
+
+/** Index, term and content: `1/1`, `2/1=a`. The entry that opens a term has no content. */
 export function printEntry(entry: Entry): string {
-  const text = textOf(entry.data);
-  return `${entry.index}/${entry.term}${text === '' ? '' : `=${text}`}`;
+  return `${entry.index}/${entry.term}${printContent(entry)}`;
+}
+
+/** An entry without its term: `2=a`. */
+export function printApplied(entry: Entry): string {
+  return `${entry.index}${printContent(entry)}`;
+}
+
+/** `=a`; nothing for an entry without content. */
+export function printContent({ kind, data }: Pick<Entry, 'kind' | 'data'>): string {
+  if (kind === EntryKind.confChange) return `=(${printChange(decodeConfChange(data))})`;
+  return data.length === 0 ? '' : `=${textOf(data)}`;
+}
+
+/** A change of configuration as scripts write it, joined by commas: `auto,voter,4`. */
+function printChange({ transition, changes }: ConfChange): string {
+  const names = { addVoter: 'voter', addLearner: 'learner', remove: 'remove' } as const;
+  return [transition, ...changes.flatMap(({ type, id }) => [names[type], numberOf(id)])].join(',');
 }
 
 export function printBatch(batch: PersistBatch): string {
@@ -104,6 +133,11 @@ export function printConfState(conf: ConfState): string {
     conf.learnersNext.length > 0 && `learnersNext=${set(conf.learnersNext)}`,
     conf.autoLeave && 'autoLeave',
   );
+}
+
+/** A proposal that was given back. A change of configuration is not text. */
+export function printProposal(data: Uint8Array): string {
+  return data.some((byte) => byte < 32) ? 'conf' : textOf(data);
 }
 
 export function words(...parts: (string | false | null | undefined)[]): string {

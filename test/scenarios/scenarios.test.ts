@@ -20,12 +20,15 @@ for (const [suite, interpreter] of Object.entries(suites)) {
   const files = readdirSync(directory).filter((name) => name.endsWith('.txt'));
 
   describe(suite, () => {
-    test.each(files.sort().map((file) => [titleOf(read(file)), file]))('%s (%s)', (_title, file) => {
-      const script = read(file);
-      const replayed = replay(script, interpreter());
-      if (updates && replayed !== script) writeFileSync(new URL(file, directory), replayed);
-      else expect(replayed).toBe(script);
-    });
+    test.each(files.sort().map((file) => [titleOf(read(file)), file]))(
+      '%s (%s)',
+      (_title, file) => {
+        const script = read(file);
+        const replayed = replay(script, interpreter());
+        if (updates && replayed !== script) writeFileSync(new URL(file, directory), replayed);
+        else expect(replayed).toBe(script);
+      },
+    );
   });
 
   function read(file: string): string {

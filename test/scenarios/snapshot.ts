@@ -1,6 +1,6 @@
 import { assert } from '../../src/lib/assert.ts';
-import { idOf } from './print.ts';
 import { linkFrom, numberFrom } from './arguments.ts';
+import { idOf } from './print.ts';
 import type { World } from './world.ts';
 
 /**

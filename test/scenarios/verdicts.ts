@@ -1,6 +1,6 @@
 import { assert } from '../../src/lib/assert.ts';
 import type { Entry, Message } from '../../src/raft/message.ts';
-import { stateLine, type AppliedState } from './disk.ts';
+import { type AppliedState, stateLine } from './disk.ts';
 import type { Instance } from './instance.ts';
 import { idOf, printMessage } from './print.ts';
 

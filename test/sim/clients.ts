@@ -1,4 +1,4 @@
-import type { EtcdError } from '../../src/api/error.ts';
+import { EtcdError } from '../../src/api/error.ts';
 import type { RangeRequest } from '../../src/api/gen/rpc_pb.ts';
 import { intBetween, type Prng } from '../../src/lib/prng.ts';
 import type { ApplyResult } from '../../src/state/result.ts';
@@ -95,7 +95,7 @@ export class Clients {
     timeoutMs: number,
     done: (error: EtcdError | null) => void,
   ): void {
-    instance.step('proposes', request.case ?? '', () => {
+    const propose = () => {
       const floor = this.#observer.begins();
       instance.node.propose(request, timeoutMs, ({ result, error }) => {
         if (result !== undefined) {
@@ -107,7 +107,9 @@ export class Clients {
           done(error);
         }
       });
-    });
+    };
+    const refuse = () => done(EtcdError.of('stopped'));
+    instance.request('proposes', request.case ?? '', propose, refuse);
   }
 
   #barrier(
@@ -116,14 +118,15 @@ export class Clients {
     timeoutMs: number,
     done: (error: EtcdError | null) => void,
   ): void {
-    instance.step('reads', null, () => {
+    const ask = () => {
       const floor = this.#observer.begins();
       instance.node.barrier(timeoutMs, (error) => {
         if (error === null) this.#observer.reads(instance, floor, request);
         else this.#world.coverage.add('readsRefused');
         done(error);
       });
-    });
+    };
+    instance.request('reads', null, ask, () => done(EtcdError.of('stopped')));
   }
 
   /** A write that must succeed. */
@@ -144,10 +147,11 @@ export class Clients {
   }
 
   #readSerializable(instance: Instance, end: () => void): void {
-    instance.step('reads here', null, () => {
+    const read = () => {
       this.#observer.reads(instance, null, this.#requests.range());
       end();
-    });
+    };
+    instance.request('reads here', null, read, end);
   }
 
   #timeoutMs(): number {

@@ -107,6 +107,16 @@ export class Instance implements NodeHost {
     }
   }
 
+  /**
+   * A request comes in. The platform looks at the moment in which the event starts whether the
+   * instance is still the member's: a superseded one gets no new requests, whatever it does with
+   * those that it has begun.
+   */
+  request(verb: string, detail: Detail, run: () => void, refuse: () => void): void {
+    if (!this.alive) return refuse();
+    this.step(verb, detail, () => (this.state === 'running' ? run() : refuse()));
+  }
+
   /** Ends the instance from outside. */
   kill(): void {
     this.state = 'dead';

@@ -76,10 +76,11 @@ export class Network {
     const arrive = () => {
       const receiver = this.#current(to);
       if (receiver === null) return this.#world.after(this.#latencyMs(), fail);
-      receiver.step('receives', messages, () => {
+      const receive = () => {
         this.#observer.receiving(receiver, messages);
         receiver.node.receive(messages, (replies) => this.#respond(receiver, sender, replies));
-      });
+      };
+      receiver.request('receives', messages, receive, fail);
     };
     this.carry(sender.id, to, arrive, fail);
   }

@@ -44,12 +44,13 @@ export class SnapshotTransfer {
     const arrive = () => {
       const receiver = this.#route.receiver();
       if (receiver === null) return this.#fail();
-      receiver.step('stages chunk', sequence, () => {
+      const stage = () => {
         const taken = receiver.node.receiveChunk(this.#source.transferId, sequence, chunk.slice());
         if (arrived) return;
         arrived = true;
         this.#world.after(this.#world.plan.latencyMs, () => (taken ? this.#next() : this.#fail()));
-      });
+      };
+      receiver.request('stages chunk', sequence, stage, () => this.#fail());
     };
     this.#route.carry(arrive, () => this.#fail());
     // The fetch may never be answered: the runtime gives up on it.

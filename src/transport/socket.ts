@@ -1,0 +1,144 @@
+import type { PeerLink } from './peer.ts';
+
+/**
+ * One long-lived WebSocket to a peer, for any number of exchanges at once: a message is a number
+ * that names the exchange, then the frame. It costs a third of a fetch for each exchange, and the
+ * platform bills twenty messages as one request.
+ *
+ * A peer's object may be replaced at any time, so the socket is nothing to rely on: without one an
+ * exchange goes its own way (`fallback`) and the next socket is opened beside it. One that was not
+ * used for a while is closed, because an open one keeps both objects from sleeping.
+ */
+export class SocketLink implements PeerLink {
+  readonly #open: () => Promise<WebSocket>;
+  readonly #fallback: PeerLink;
+  readonly #timeoutMs: number;
+  readonly #idleMs: number;
+  readonly #pending = new Map<number, Exchange>();
+  #socket: WebSocket | null = null;
+  #opening = false;
+  #lastId = 0;
+  #used = false;
+
+  constructor(
+    open: () => Promise<WebSocket>,
+    fallback: PeerLink,
+    limits: { readonly timeoutMs: number; readonly idleMs: number },
+  ) {
+    this.#open = open;
+    this.#fallback = fallback;
+    this.#timeoutMs = limits.timeoutMs;
+    this.#idleMs = limits.idleMs;
+  }
+
+  exchange(body: Uint8Array): Promise<Uint8Array> {
+    this.#used = true;
+    const socket = this.#socket;
+    if (socket === null) {
+      this.#connect();
+      return this.#fallback.exchange(body);
+    }
+    const id = (this.#lastId = (this.#lastId + 1) >>> 0);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => this.#settle(id, LATE), this.#timeoutMs);
+      this.#pending.set(id, { resolve, reject, timer });
+      try {
+        socket.send(encodeMessage(id, body));
+      } catch (error) {
+        this.#settle(id, error instanceof Error ? error : LOST);
+      }
+    });
+  }
+
+  #connect(): void {
+    if (this.#opening) return;
+    this.#opening = true;
+    this.#open().then(
+      (socket) => this.#opened(socket),
+      () => {
+        this.#opening = false; // The next exchange tries again, and reports by its own way what is wrong.
+      },
+    );
+  }
+
+  #opened(socket: WebSocket): void {
+    this.#opening = false;
+    this.#socket = socket;
+    socket.binaryType = 'arraybuffer';
+    socket.addEventListener('message', ({ data }) => {
+      const message = decodeMessage(data);
+      if (message === null) return this.#closed(socket);
+      this.#settle(message.id, message.body);
+    });
+    socket.addEventListener('close', () => this.#closed(socket));
+    socket.addEventListener('error', () => this.#closed(socket));
+    this.#watchIdle(socket);
+  }
+
+  #watchIdle(socket: WebSocket): void {
+    this.#used = false;
+    setTimeout(() => {
+      if (this.#socket !== socket) return;
+      if (this.#used || this.#pending.size > 0) return this.#watchIdle(socket);
+      this.#closed(socket);
+    }, this.#idleMs);
+  }
+
+  #closed(socket: WebSocket): void {
+    if (this.#socket !== socket) return;
+    this.#socket = null;
+    try {
+      socket.close();
+    } catch {
+      // Closed by the other side already.
+    }
+    for (const id of [...this.#pending.keys()]) this.#settle(id, LOST);
+  }
+
+  #settle(id: number, outcome: Uint8Array | Error): void {
+    const exchange = this.#pending.get(id);
+    if (!exchange) return; // Came after its time.
+    this.#pending.delete(id);
+    clearTimeout(exchange.timer);
+    if (outcome instanceof Error) exchange.reject(outcome);
+    else exchange.resolve(outcome);
+  }
+}
+
+interface Exchange {
+  readonly resolve: (body: Uint8Array) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+const LATE = new Error('the peer did not answer in time');
+const LOST = new Error('the connection to the peer was lost');
+const ID_BYTES = 4;
+
+/** The other end: every message is a request, answered under its number. */
+export function serveSocket(
+  socket: WebSocket,
+  answer: (body: Uint8Array) => Promise<Uint8Array>,
+): void {
+  socket.binaryType = 'arraybuffer';
+  socket.accept();
+  socket.addEventListener('message', ({ data }) => {
+    const message = decodeMessage(data);
+    if (message === null) return socket.close(1002, 'not a message of the peer protocol');
+    void answer(message.body).then((body) => {
+      if (socket.readyState === WebSocket.OPEN) socket.send(encodeMessage(message.id, body));
+    });
+  });
+}
+
+function encodeMessage(id: number, body: Uint8Array): Uint8Array {
+  const message = new Uint8Array(ID_BYTES + body.length);
+  new DataView(message.buffer).setUint32(0, id);
+  message.set(body, ID_BYTES);
+  return message;
+}
+
+function decodeMessage(data: unknown): { id: number; body: Uint8Array } | null {
+  if (!(data instanceof ArrayBuffer) || data.byteLength < ID_BYTES) return null;
+  return { id: new DataView(data).getUint32(0), body: new Uint8Array(data, ID_BYTES) };
+}
