@@ -6,15 +6,16 @@ type Row = readonly string[];
 /** Everything that was found out, as text. */
 export function renderReport(facts: MachineFacts, list: readonly SeriesSummary[]): string {
   const puts = list.filter(({ kind }) => kind === 'put');
-  const parts = [
-    renderFacts(facts),
-    "Rates are medians of the rounds, the ratio is the median of the rounds' ratios; latencies in ms",
-    renderRows(rateRows(list)),
-    'Rows written per put, by member',
-    renderRows(rowsPerPutRows(puts)),
-    'CPU: seconds used in a second of load, by member; microseconds of all members for a request',
-    renderRows(cpuRows(list)),
-  ];
+  const rates =
+    "Rates: medians of the rounds; ratio: the median of the rounds' ratios; latencies in ms";
+  const parts = [renderFacts(facts), rates, renderRows(rateRows(list))];
+  if (puts.some(({ rowsPerPut }) => rowsPerPut.some((entry) => entry.rowsPerPut !== null))) {
+    parts.push('Rows written per put, by member', renderRows(rowsPerPutRows(puts)));
+  }
+  if (list.some(({ ours, etcd }) => ours.cpuUsPerRequest ?? etcd?.cpuUsPerRequest)) {
+    const what = 'by member; microseconds of all members for a request';
+    parts.push(`CPU: seconds used in a second of load, ${what}`, renderRows(cpuRows(list)));
+  }
   return parts.join('\n\n');
 }
 

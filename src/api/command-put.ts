@@ -21,6 +21,7 @@ export type PutCommand = Command & { readonly request: { readonly case: 'put' } 
 export function isPutCommand(command: Command): command is PutCommand {
   return (
     command.request.case === 'put' &&
+    command.onlyInTerm === 0n &&
     command.$unknown === undefined &&
     command.request.value.$unknown === undefined &&
     isAscii(command.memberId)
@@ -121,7 +122,15 @@ export function decodePutCommand(bytes: Uint8Array): Command | null {
   }
   if (put === null) return null;
   const request = { case: 'put', value: put } as const;
-  return { $typeName: 'edgetcd.Command', memberId, epoch, sequence, timeMs, request };
+  return {
+    $typeName: 'edgetcd.Command',
+    memberId,
+    epoch,
+    sequence,
+    timeMs,
+    onlyInTerm: 0n,
+    request,
+  };
 }
 
 function readPut(outer: WireReader): PutRequest | null {

@@ -2,7 +2,7 @@ import { encodeCommand } from '../api/command.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import { limits } from '../config.ts';
-import { assert, must } from '../lib/assert.ts';
+import { assert } from '../lib/assert.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
 import type { Prng } from '../lib/prng.ts';
 import type { Input } from '../raft/input.ts';
@@ -17,11 +17,11 @@ import type { Output, PersistBatch, SoftState } from '../raft/output.ts';
 import { Raft, type RaftStatus } from '../raft/raft.ts';
 import { StateMachine } from '../state/machine.ts';
 import type { ApplyResult } from '../state/result.ts';
-import { SnapshotReceiver } from '../state/snapshot.ts';
 import { Answers } from './answers.ts';
 import type { NodeHost } from './host.ts';
 import { type ProposalOutcome, Proposals } from './proposals.ts';
 import { Reads } from './reads.ts';
+import { Staging } from './staging.ts';
 
 export interface NodeOptions {
   readonly memberId: MemberId;
@@ -73,13 +73,16 @@ export class Node {
   /** Proposals of other members that wait for the batch under way. */
   #heldInputs: Input[] = [];
   #soft: SoftState = { role: 'follower', leader: null, term: 0 };
-  #receiver: { readonly transferId: string; next: number; readonly sink: SnapshotReceiver } | null =
-    null;
+  #staging: Staging;
   #turnScheduled = false;
   #syncsInFlight = 0;
   /** Proposals are not handed over before this time: the way to the leader has just failed. */
   #holdUntilMs = 0;
   #compactedIndex: number;
+  readonly #epoch: number;
+  #transfers = 0;
+  /** The epoch of this instance is durable: before that it says nothing. */
+  #ready = false;
   #stopped = false;
 
   /** Loads the member from its rows alone; raises the epoch, so that an older instance is known as such. */
@@ -95,6 +98,8 @@ export class Node {
     host.disk.saveEpoch(epoch);
     this.#machine = this.#loadMachine();
     this.#compactedIndex = loaded.snapshot.index;
+    this.#staging = new Staging(host.disk.state);
+    this.#epoch = epoch;
     this.#answers = new Answers(host.links);
     this.#raft = new Raft(
       {
@@ -123,7 +128,10 @@ export class Node {
 
   /** Nothing is sent before the new epoch is durable. */
   start(): void {
-    this.#sync(() => this.#enqueue({ type: 'tick' }));
+    this.#sync(() => {
+      this.#ready = true;
+      this.#enqueue({ type: 'tick' });
+    });
   }
 
   get machine(): StateMachine {
@@ -151,7 +159,6 @@ export class Node {
     if (this.#stopped || first === undefined) return reply([]);
     let held = false;
     for (const message of messages) {
-      if (message.type === 'snapshot' && !this.#stagingComplete(message)) continue;
       const input: Input = { type: 'message', message };
       if (message.type === 'propose') {
         this.#heldInputs.push(input);
@@ -163,22 +170,26 @@ export class Node {
     this.#schedule();
   }
 
-  /** A write. `done` is called once: with what applying it did, or why that is not known to have happened. */
+  /**
+   * A write. `done` is called once: with what applying it did, or why that is not known to have
+   * happened. `onlyInTerm`: see proto/command.proto.
+   */
   propose(
     request: Command['request'],
     timeoutMs: number,
     done: (outcome: ProposalOutcome) => void,
+    onlyInTerm = 0,
   ): void {
     if (this.#stopped) return done({ error: EtcdError.of('stopped') });
     const { memberId } = this.#options;
-    const { epoch } = this.#raft.status;
     const timeMs = this.#host.wallClockMs();
     const encode = (sequence: number) =>
       encodeCommand({
         memberId,
-        epoch: BigInt(epoch),
+        epoch: BigInt(this.#epoch),
         sequence: BigInt(sequence),
         timeMs: BigInt(timeMs),
+        onlyInTerm: BigInt(onlyInTerm),
         request,
       });
     this.#proposals.add(encode, this.#nowMs + timeoutMs, done);
@@ -194,17 +205,7 @@ export class Node {
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
   receiveChunk(transferId: string, sequence: number, chunk: Uint8Array): boolean {
-    if (this.#stopped) return false;
-    if (sequence === 0) {
-      this.#host.disk.state.stageClear();
-      const sink = new SnapshotReceiver(this.#host.disk.state);
-      this.#receiver = { transferId, next: 0, sink };
-    }
-    const receiver = this.#receiver;
-    if (receiver?.transferId !== transferId || receiver.next !== sequence) return false;
-    receiver.sink.write(chunk);
-    receiver.next++;
-    return true;
+    return !this.#stopped && this.#staging.take(transferId, sequence, chunk);
   }
 
   snapshotStatus(to: MemberId, transferId: string, index: number, term: number, ok: boolean): void {
@@ -249,7 +250,7 @@ export class Node {
   }
 
   #schedule(): void {
-    if (this.#turnScheduled || this.#stopped) return;
+    if (this.#turnScheduled || !this.#ready || this.#stopped) return;
     this.#turnScheduled = true;
     this.#host.defer(() => {
       this.#turnScheduled = false;
@@ -296,7 +297,7 @@ export class Node {
   }
 
   #takeInputs(nowMs: number): Input[] {
-    const inputs = this.#inputs;
+    const inputs = this.#inputs.filter((input) => this.#isInstallable(input));
     this.#inputs = [];
     if (this.#mayPropose) {
       inputs.push(...this.#heldInputs);
@@ -306,6 +307,12 @@ export class Node {
     const readId = this.#reads.ask();
     if (readId !== null) inputs.push({ type: 'read', id: readId });
     return inputs;
+  }
+
+  /** An announced snapshot must still be what is staged when the turn comes that installs it. */
+  #isInstallable(input: Input): boolean {
+    if (input.type !== 'message' || input.message.type !== 'snapshot') return true;
+    return this.#staging.holds(input.message);
   }
 
   #takeProposals(inputs: Input[]): void {
@@ -318,13 +325,13 @@ export class Node {
   #write(batch: PersistBatch): void {
     this.#host.disk.write(batch);
     if (!batch.snapshot) return;
-    this.#receiver = null;
+    this.#staging = new Staging(this.#host.disk.state);
     this.#machine = this.#loadMachine();
     const { index } = batch.snapshot.meta;
     assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
     this.#compactedIndex = index;
     const { memberId } = this.#options;
-    this.#proposals.installed(this.#machine.lastSequence(memberId, this.#raft.status.epoch));
+    this.#proposals.installed(this.#machine.lastSequence(memberId, this.#epoch));
   }
 
   #apply(entries: readonly Entry[]): ApplyResult[] {
@@ -372,11 +379,11 @@ export class Node {
 
   #answerClients(results: readonly ApplyResult[], output: Output): void {
     const { memberId, onApplied } = this.#options;
-    const { epoch } = this.#raft.status;
     for (const result of results) {
       onApplied?.(result);
       const { origin } = result;
-      if (origin.memberId === memberId && origin.epoch === epoch) this.#proposals.applied(result);
+      if (origin.memberId === memberId && origin.epoch === this.#epoch)
+        this.#proposals.applied(result);
     }
     for (const { id, index } of output.reads) this.#reads.confirmed(id, index);
     for (const { id } of output.readFailures) this.#reads.failed(id);
@@ -424,8 +431,8 @@ export class Node {
     for (const to of peers) {
       this.#machine.flush();
       const source = this.#machine.openSnapshot();
-      const { confState, epoch } = this.#raft.status;
-      const transferId = `${this.#options.memberId}.${epoch}.${source.index}.${to}`;
+      const { confState } = this.#raft.status;
+      const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;
       this.#host.log('info', `sending a snapshot of index ${source.index} to ${to}`);
       this.#host.links.sendSnapshot(to, {
         meta: { index: source.index, term: source.term, confState },
@@ -436,15 +443,7 @@ export class Node {
     }
   }
 
-  /** All bytes of the state that the message announces are here and whole. */
-  #stagingComplete(message: Message & { type: 'snapshot' }): boolean {
-    const receiver = this.#receiver;
-    if (receiver?.transferId !== message.transferId) return false;
-    const { index, term } = receiver.sink.finish();
-    return index === message.snapshot.index && term === message.snapshot.term;
-  }
-
   #loadMachine(): StateMachine {
-    return new StateMachine(must(this.#host.disk.state, 'no store'), this.#options.bugs);
+    return new StateMachine(this.#host.disk.state, this.#options.bugs);
   }
 }

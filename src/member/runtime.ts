@@ -233,7 +233,9 @@ export class Runtime implements ServiceHost {
       case: 'leaseRevoke',
       value: { $typeName: 'etcdserverpb.LeaseRevokeRequest', ID },
     };
-    this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), done);
+    // A leader that was paused for longer than the TTL must not end leases that its successor renews.
+    const { term } = this.node.soft;
+    this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), done, term);
   }
 
   #softStateChanged(state: SoftState): void {

@@ -284,6 +284,10 @@ export class StateMachine {
     const { mvcc, journal } = this.#parts;
     try {
       if (command === null || command.request.case === undefined) throw EtcdError.of('internal');
+      const { onlyInTerm } = command;
+      if (onlyInTerm !== 0n && onlyInTerm !== BigInt(this.#appliedTerm)) {
+        throw EtcdError.of('notLeader');
+      }
       const response = evaluate(this.#parts, command.request);
       journal.commit();
       return { response, error: null, changes: mvcc.commit() };

@@ -1,10 +1,12 @@
+import { utf8 } from '../../src/lib/bytes.ts';
+import { encodeConfChange } from '../../src/raft/confchange.ts';
 import type {
   ChangeType,
   ConfChange,
   MemberChange,
   Transition,
 } from '../../src/raft/membership.ts';
-import type { ConfState, MemberId } from '../../src/raft/message.ts';
+import { type ConfState, type Entry, EntryKind, type MemberId } from '../../src/raft/message.ts';
 import type { PacketFilter } from './network.ts';
 import { idOf } from './print.ts';
 import { ScriptError } from './script.ts';
@@ -118,4 +120,16 @@ export function changeFrom([word, ...line]: readonly string[]): ConfChange {
   const transition = transitions.find((each) => each === word);
   if (!transition) throw new ScriptError(`${word} is no transition`);
   return { transition, changes: changesFrom(line) };
+}
+
+/** A word of a log: `3`, `3=a`, `3=(auto,voter,4)`, an entry of term 3. */
+export function entryFrom(word: string, index: number): Entry {
+  const [term, text = ''] = word.split('=');
+  const change = /^\((.+)\)$/.exec(text)?.[1];
+  return {
+    index,
+    term: numberFrom(term, 'a term'),
+    kind: change === undefined ? EntryKind.normal : EntryKind.confChange,
+    data: change === undefined ? utf8(text) : encodeConfChange(changeFrom(change.split(','))),
+  };
 }

@@ -1,10 +1,9 @@
 import { must } from '../../src/lib/assert.ts';
-import { utf8 } from '../../src/lib/bytes.ts';
-import { type Entry, EntryKind } from '../../src/raft/message.ts';
 import {
   changeFrom,
   confKeys,
   confStateFrom,
+  entryFrom,
   filterFrom,
   instanceFrom,
   linkFrom,
@@ -212,15 +211,7 @@ function cluster([size, ...rest]: readonly string[], bugs: ReadonlySet<string>):
 function prepare(world: World, [number, ...rest]: readonly string[]): void {
   const { disk, number: member } = world.member(numberFrom(number, 'a member'));
   const sections = sectionsOf(rest, ['term', 'vote', 'log', 'applied', ...confKeys]);
-  const entries = (sections.get('log') ?? []).map((word, position): Entry => {
-    const [term, text] = word.split('=');
-    return {
-      index: position + 1,
-      term: numberFrom(term, 'a term'),
-      kind: EntryKind.normal,
-      data: utf8(text ?? ''),
-    };
-  });
+  const entries = (sections.get('log') ?? []).map((word, at) => entryFrom(word, at + 1));
   const vote = sections.get('vote')?.[0];
   const term = sections.get('term')?.[0] ?? String(entries.at(-1)?.term ?? 0);
   world.crash(member);

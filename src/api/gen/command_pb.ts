@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file command.proto.
  */
 export const file_command: GenFile = /*@__PURE__*/
-  fileDesc("Cg1jb21tYW5kLnByb3RvEgdlZGdldGNkIu0DCgdDb21tYW5kEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIPCgd0aW1lX21zGAQgASgDEicKA3B1dBgKIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SAASOAoMZGVsZXRlX3JhbmdlGAsgASgLMiAuZXRjZHNlcnZlcnBiLkRlbGV0ZVJhbmdlUmVxdWVzdEgAEicKA3R4bhgMIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5UeG5SZXF1ZXN0SAASNQoKY29tcGFjdGlvbhgNIAEoCzIfLmV0Y2RzZXJ2ZXJwYi5Db21wYWN0aW9uUmVxdWVzdEgAEjYKC2xlYXNlX2dyYW50GA4gASgLMh8uZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXF1ZXN0SAASOAoMbGVhc2VfcmV2b2tlGA8gASgLMiAuZXRjZHNlcnZlcnBiLkxlYXNlUmV2b2tlUmVxdWVzdEgAEisKBWFsYXJtGBAgASgLMhouZXRjZHNlcnZlcnBiLkFsYXJtUmVxdWVzdEgAEjAKDm1lbWJlcl9wdWJsaXNoGBEgASgLMhYuZWRnZXRjZC5NZW1iZXJQdWJsaXNoSABCCQoHcmVxdWVzdCJYCg1NZW1iZXJQdWJsaXNoEhEKCW1lbWJlcl9pZBgBIAEoBBIMCgRuYW1lGAIgASgJEhMKC2NsaWVudF91cmxzGAMgAygJEhEKCXBlZXJfdXJscxgEIAMoCWIGcHJvdG8z", [file_rpc]);
+  fileDesc("Cg1jb21tYW5kLnByb3RvEgdlZGdldGNkIoMECgdDb21tYW5kEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIPCgd0aW1lX21zGAQgASgDEhQKDG9ubHlfaW5fdGVybRgFIAEoBBInCgNwdXQYCiABKAsyGC5ldGNkc2VydmVycGIuUHV0UmVxdWVzdEgAEjgKDGRlbGV0ZV9yYW5nZRgLIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5EZWxldGVSYW5nZVJlcXVlc3RIABInCgN0eG4YDCABKAsyGC5ldGNkc2VydmVycGIuVHhuUmVxdWVzdEgAEjUKCmNvbXBhY3Rpb24YDSABKAsyHy5ldGNkc2VydmVycGIuQ29tcGFjdGlvblJlcXVlc3RIABI2CgtsZWFzZV9ncmFudBgOIAEoCzIfLmV0Y2RzZXJ2ZXJwYi5MZWFzZUdyYW50UmVxdWVzdEgAEjgKDGxlYXNlX3Jldm9rZRgPIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJldm9rZVJlcXVlc3RIABIrCgVhbGFybRgQIAEoCzIaLmV0Y2RzZXJ2ZXJwYi5BbGFybVJlcXVlc3RIABIwCg5tZW1iZXJfcHVibGlzaBgRIAEoCzIWLmVkZ2V0Y2QuTWVtYmVyUHVibGlzaEgAQgkKB3JlcXVlc3QiWAoNTWVtYmVyUHVibGlzaBIRCgltZW1iZXJfaWQYASABKAQSDAoEbmFtZRgCIAEoCRITCgtjbGllbnRfdXJscxgDIAMoCRIRCglwZWVyX3VybHMYBCADKAliBnByb3RvMw", [file_rpc]);
 
 /**
  * @generated from message edgetcd.Command
@@ -44,6 +44,14 @@ export type Command = Message<"edgetcd.Command"> & {
    * @generated from field: int64 time_ms = 4;
    */
   timeMs: bigint;
+
+  /**
+   * Void unless its entry has this term; 0: any. For what only a leader may decide: one that was
+   * deposed without knowing may still propose, and what it proposed may be passed on.
+   *
+   * @generated from field: uint64 only_in_term = 5;
+   */
+  onlyInTerm: bigint;
 
   /**
    * @generated from oneof edgetcd.Command.request
