@@ -15,7 +15,9 @@ import { findWrk } from './wrk.ts';
 
 /** Compilers and caches are warm after it; what it measures is thrown away. */
 const warmUp = { seconds: 2, connections: 16 };
-/** npm passes a terminal's Ctrl-C on, so that one arrives twice: a second one comes later than this. */
+/**
+ * npm passes a terminal's Ctrl-C on, so that one arrives twice: a second one comes later than this.
+ */
 const sameCtrlCMs = 300;
 
 async function main(argv: readonly string[], signal: AbortSignal): Promise<void> {
@@ -74,7 +76,9 @@ function progress(text: string): void {
   console.error(`bench: ${text}`);
 }
 
-/** The first signal stops in good order; a second Ctrl-C does not wait: children are killed on exit. */
+/**
+ * The first signal stops in good order; a second Ctrl-C does not wait: children are killed on exit.
+ */
 function abortOnSignals(): AbortSignal {
   const controller = new AbortController();
   let firstMs: number | null = null;

@@ -33,7 +33,9 @@ function bodyEnd(bytes: Buffer, head: string, start: number): number | null {
   return chunksEnd(bytes, start);
 }
 
-/** Each chunk is its size in hex, a line end, its bytes, a line end; a chunk of size 0 is the last. */
+/**
+ * Each chunk is its size in hex, a line end, its bytes, a line end; a chunk of size 0 is the last.
+ */
 function chunksEnd(bytes: Buffer, start: number): number | null {
   for (let at = start; ; ) {
     const lineEnd = bytes.indexOf('\r\n', at, 'latin1');

@@ -16,6 +16,7 @@ import {
 } from './membership.ts';
 import type { ConfState } from './message.ts';
 import { majoritySize } from './quorum.ts';
+import { subsets } from './testing.ts';
 
 /** 'v1 l2 r3 v4': add voter 1, add learner 2, remove 3, add voter 4. */
 function changes(text: string): MemberChange[] {
@@ -139,10 +140,9 @@ const anyChanges = fc.array(
 /** Every set of members that decides in a configuration. */
 function quorums({ voters, votersOutgoing }: ConfState): string[][] {
   const ids = [...new Set([...voters, ...votersOutgoing])];
-  const sets = ids.reduce<string[][]>((all, id) => [...all, ...all.map((s) => [...s, id])], [[]]);
   const decides = (set: string[], half: readonly string[]) =>
     half.length === 0 || half.filter((id) => set.includes(id)).length >= majoritySize(half.length);
-  return sets.filter((set) => decides(set, voters) && decides(set, votersOutgoing));
+  return subsets(ids).filter((set) => decides(set, voters) && decides(set, votersOutgoing));
 }
 
 function allIntersect(one: ConfState, other: ConfState): boolean {

@@ -7,6 +7,7 @@ import {
   quorumReached,
   quorumVote,
 } from './quorum.ts';
+import { subsets } from './testing.ts';
 
 const IDS = ['a', 'b', 'c', 'd', 'e'];
 
@@ -24,10 +25,6 @@ function reachedByDefinition(ids: readonly string[], acked: Map<string, number>)
   const values = [...acked.values()].sort((a, b) => b - a);
   const holds = (value: number) => ids.filter((id) => (acked.get(id) ?? 0) >= value).length;
   return values.find((value) => holds(value) >= majoritySize(ids.length)) ?? 0;
-}
-
-function subsets<T>(items: readonly T[]): T[][] {
-  return items.reduce<T[][]>((all, item) => [...all, ...all.map((set) => [...set, item])], [[]]);
 }
 
 describe('majority', () => {

@@ -51,6 +51,13 @@ export function dataText(data: Uint8Array): string {
   return new TextDecoder().decode(data);
 }
 
+/** Every subset, the empty one first. */
+export function subsets<T>(items: readonly T[]): T[][] {
+  let all: T[][] = [[]];
+  for (const item of items) all = all.concat(all.map((set) => [...set, item]));
+  return all;
+}
+
 /** What a member has on disk. */
 export class MemoryDisk implements LogReader {
   hardState: HardState = { term: 0, vote: null };

@@ -147,13 +147,22 @@ export class Solo {
     return this.sent();
   }
 
-  /** Every append sent is acknowledged by these members as accepted. */
+  /** Every append sent is acknowledged by these members. @returns what is sent in turn */
   acknowledge(...from: MemberId[]): Message[] {
-    const replies = this.sent().flatMap((message) =>
-      message.type === 'append' && from.includes(message.to) ? [accept(message)] : [],
-    );
-    return this.receive(...replies);
+    return this.receive(...accepts(this.sent(), from));
   }
+
+  /** These members acknowledge until nothing more is sent to them. */
+  settle(...from: MemberId[]): void {
+    let sent = this.sent();
+    while (accepts(sent, from).length > 0) sent = this.receive(...accepts(sent, from));
+  }
+}
+
+function accepts(messages: readonly Message[], from: readonly MemberId[]): Message[] {
+  return ofType('append', messages)
+    .filter(({ to }) => from.includes(to))
+    .map(accept);
 }
 
 /** The answer of a follower that has everything up to the end of this append. */

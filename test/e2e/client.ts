@@ -33,7 +33,8 @@ export async function call(
     });
     text = await response.text();
   } catch (error) {
-    throw new CallFailed(`${url}${path}: ${error}`);
+    const cause = error instanceof Error && error.cause !== undefined ? ` (${error.cause})` : '';
+    throw new CallFailed(`${url}${path}: ${error}${cause}`);
   }
   if (!response.ok) throw new CallFailed(`${url}${path}: ${response.status} ${text}`);
   return JSON.parse(text) as Json;

@@ -94,9 +94,12 @@ describe('a local cluster under faults', () => {
     // One of two voters is left. If the empty member voted or acknowledged, m1 could still commit.
     cluster.killMember('m2');
     await expect(put(endpoint(cluster, 0), 'too few', 'no', 10_000)).rejects.toThrow(CallFailed);
-    await eventually('m1 knows that it has no leader', 15_000, async () => {
-      return (await leaderOf(endpoint(cluster, 0))).leader === '0';
-    });
+    await eventually('m1 knows that it has no leader', 15_000, () =>
+      leaderOf(endpoint(cluster, 0)).then(
+        ({ leader }) => leader === '0',
+        () => false,
+      ),
+    );
   });
 
   test('a member that missed 1,000 puts catches up beyond the compacted log', async () => {

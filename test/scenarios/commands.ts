@@ -41,6 +41,7 @@ const commands: Readonly<Record<string, Command>> = {
     const { filter, epoch } = filterFrom(line);
     if (world.deliver(filter, epoch) === 0) throw new ScriptError('nothing to deliver');
   },
+  turn: (world, [number]) => world.turn(numberFrom(number, 'a member')),
   stabilize: (world) => world.stabilize(),
   settle: (world) => quietly(world, () => world.stabilize()),
   advance: (world, [ms]) => world.advance(numberFrom(ms, 'a time'), false),
@@ -60,6 +61,10 @@ const commands: Readonly<Record<string, Command>> = {
   duplicate: (world, line) => {
     const copies = world.network.duplicate(filterFrom(line).filter);
     if (copies.length === 0) throw new ScriptError('nothing to repeat');
+  },
+  delay: (world, line) => {
+    const delayed = world.network.delay(filterFrom(line).filter);
+    if (delayed.length === 0) throw new ScriptError('nothing to delay');
   },
   hold: (world, line) => world.network.hold(filterFrom(line).filter),
   release: (world) => world.network.release(),
@@ -169,7 +174,9 @@ const optionKeys = {
   quiesce: 'quiesceAfterMs',
 } as const satisfies Record<string, Exclude<keyof ClusterOptions, 'bugs'>>;
 
-/** `cluster 3 heartbeat 100 leader 1`: members 1 to 3 are voters unless a configuration is given. */
+/**
+ * `cluster 3 heartbeat 100 leader 1`: members 1 to 3 are voters unless a configuration is given.
+ */
 function cluster([size, ...rest]: readonly string[], bugs: ReadonlySet<string>): World {
   const sections = sectionsOf(rest, [...Object.keys(optionKeys), 'leader', ...confKeys]);
   const options: { -readonly [K in keyof ClusterOptions]: ClusterOptions[K] } = {
@@ -207,7 +214,10 @@ function cluster([size, ...rest]: readonly string[], bugs: ReadonlySet<string>):
   return world;
 }
 
-/** `prepare 2 term 3 vote 1 log 1 1=a 2=b applied 1`: rows of an earlier life; then the member starts. */
+/**
+ * `prepare 2 term 3 vote 1 log 1 1=a 2=b applied 1`: rows of an earlier life; then the member
+ * starts.
+ */
 function prepare(world: World, [number, ...rest]: readonly string[]): void {
   const { disk, number: member } = world.member(numberFrom(number, 'a member'));
   const sections = sectionsOf(rest, ['term', 'vote', 'log', 'applied', ...confKeys]);
@@ -228,7 +238,9 @@ function prepare(world: World, [number, ...rest]: readonly string[]): void {
   world.boot(member);
 }
 
-/** `cut 1 | 2 3` parts groups, `cut 1->2` one direction; `cut 1 | 3` leaves both in touch with 2. */
+/**
+ * `cut 1 | 2 3` parts groups, `cut 1->2` one direction; `cut 1 | 3` leaves both in touch with 2.
+ */
 function cut(world: World, line: readonly string[]): void {
   const text = line.join(' ');
   if (text.includes('->')) {

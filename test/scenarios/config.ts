@@ -14,7 +14,10 @@ import { changeFrom, changesFrom, confKeys, confStateFrom, sectionsOf } from './
 import { printConfState } from './print.ts';
 import { type Interpreter, ScriptError } from './script.ts';
 
-/** Scripts about the algebra of configurations: what a change makes of a configuration, and what is refused. */
+/**
+ * Scripts about the algebra of configurations: what a change makes of a configuration, and what is
+ * refused.
+ */
 export class ConfigScript implements Interpreter {
   #config: ConfState = {
     voters: [],

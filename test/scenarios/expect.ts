@@ -46,7 +46,9 @@ function expectLeader(world: World, word: string | undefined): void {
   check('the leader', newest.map(({ label }) => label).join(' ') || 'none', word);
 }
 
-/** `same log`: on every disk. `same state`: applied everywhere. `same log 1 2`: of these members. */
+/**
+ * `same log`: on every disk. `same state`: applied everywhere. `same log 1 2`: of these members.
+ */
 function expectSame(world: World, [what, ...numbers]: readonly string[]): void {
   const members = [...world.members.values()].filter(
     ({ number }) => numbers.length === 0 || numbers.includes(String(number)),

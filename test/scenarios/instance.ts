@@ -11,7 +11,10 @@ import { stateLine, type Write } from './disk.ts';
 import { numberOf, printApplied, printBatch, printProposal, printSoftState } from './print.ts';
 import type { Member, World } from './world.ts';
 
-/** One life of a member: a core and the runtime around it, which carries out what the core asks for. */
+/**
+ * One life of a member: a core and the runtime around it, which carries out what the core asks
+ * for.
+ */
 export class Instance {
   readonly raft: Raft;
   readonly epoch: number;
@@ -86,7 +89,10 @@ export class Instance {
     return this.#answers.get(label) ?? null;
   }
 
-  /** The disk confirms the oldest writes. A superseded instance is told so, but nothing reaches the rows. */
+  /**
+   * The disk confirms the oldest writes. A superseded instance is told so, but nothing reaches the
+   * rows.
+   */
   confirm(count: number): void {
     for (const write of this.unconfirmed.splice(0, count)) {
       if (!this.superseded) this.member.disk.confirm(write);
@@ -113,7 +119,10 @@ export class Instance {
     this.#answerReads();
   }
 
-  /** The order is the durability contract: send, write, apply, and the rest when the write is durable. */
+  /**
+   * The order is the durability contract: send, write, apply, and the rest when the write is
+   * durable.
+   */
   #carryOut(output: Output): void {
     this.deadlineMs = output.deadlineMs;
     if (output.softState) {

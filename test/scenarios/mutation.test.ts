@@ -7,7 +7,10 @@ import { replay } from './script.ts';
 const directory = new URL('core/', import.meta.url);
 const files = readdirSync(directory).filter((name) => name.endsWith('.txt'));
 
-/** The scripts of which a stated fact or a safety property does not hold any more. */
+/**
+ * The scripts that break off: a stated fact or an invariant does not hold, or a message is
+ * missing.
+ */
 function brokenBy(bug: string): string[] {
   return files.filter((file) => {
     const script = readFileSync(new URL(file, directory), 'utf8');

@@ -1,7 +1,9 @@
 import type { Message } from '../../src/raft/message.ts';
 import { kindOf, numberOf } from './print.ts';
 
-/** A message under way. Links keep order; a script may deliver, hold, repeat or lose any of them. */
+/**
+ * A message under way. Links keep order; a script may deliver, hold, repeat or lose any of them.
+ */
 export interface Packet {
   readonly message: Message;
   readonly from: number;
@@ -53,9 +55,16 @@ export class Network {
     return copies;
   }
 
+  /** Sets aside what matches and is under way now, until it is released. */
+  delay(filter: PacketFilter): Packet[] {
+    const delayed = this.take(filter);
+    this.#held.push(...delayed);
+    return delayed;
+  }
+
   /** Sets aside what matches, under way or sent later, until it is released. */
   hold(filter: PacketFilter): void {
-    this.#held.push(...this.take(filter));
+    this.delay(filter);
     this.#holds.push(filter);
   }
 

@@ -44,9 +44,11 @@ function detailsOf(message: Message): string {
         message.quiesce && 'quiesce',
       );
     case 'appendReply':
-      return message.accepted
-        ? `ok ${message.index} round ${message.round}`
-        : `refused ${message.index} hint ${message.hintIndex}/${message.hintTerm} round ${message.round}`;
+      return words(
+        `${message.accepted ? 'ok' : 'refused'} ${message.index}`,
+        !message.accepted && `hint ${message.hintIndex}/${message.hintTerm}`,
+        `round ${message.round}`,
+      );
     case 'vote':
       return words(`last ${message.lastIndex}/${message.lastTerm}`, message.transfer && 'transfer');
     case 'voteReply':
@@ -124,7 +126,10 @@ export function printSoftState({ role, leader, term }: SoftState): string {
   return role === 'follower' ? `${role} t${term} ${of}` : `${role} t${term}`;
 }
 
-/** etcd's drawing of a configuration: voters (incoming and outgoing half), learners, what comes next. */
+/**
+ * etcd's drawing of a configuration: voters (incoming and outgoing half), learners, what comes
+ * next.
+ */
 export function printConfState(conf: ConfState): string {
   const set = (ids: readonly MemberId[]): string => `(${ids.map(numberOf).join(' ')})`;
   return words(

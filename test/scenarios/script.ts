@@ -33,7 +33,9 @@ export function titleOf(text: string): string {
   return sentence[1];
 }
 
-/** The script with what its commands print now in place of what they printed when it was written. */
+/**
+ * The script with what its commands print now in place of what they printed when it was written.
+ */
 export function replay(text: string, interpreter: Interpreter): string {
   const result: string[] = [];
   for (const [position, line] of text.split('\n').entries()) {

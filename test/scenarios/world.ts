@@ -28,13 +28,19 @@ export interface Member {
 /** Steps without rest after which a scenario is taken to loop for ever. */
 const STEPS_MAX = 20_000;
 
-/** A cluster without chance: one clock, links that move only when told to, disks that confirm when told to. */
+/**
+ * A cluster without chance: one clock, links that move only when told to, disks that confirm when
+ * told to.
+ */
 export class World {
   readonly network = new Network();
   readonly verdicts = new Verdicts();
   readonly members = new Map<number, Member>();
   nowMs = 0;
-  /** Whether messages and applied entries are printed, or only what changes roles and answers clients. */
+  /**
+   * Whether messages and applied entries are printed, or only what changes roles and answers
+   * clients.
+   */
   loud = true;
   #lines: string[] = [];
   readonly #options: ClusterOptions;
@@ -92,7 +98,10 @@ export class World {
     return this.member(number).instances.length > 0;
   }
 
-  /** Starts an instance from the rows, under the next epoch. Older ones go on only if they are kept. */
+  /**
+   * Starts an instance from the rows, under the next epoch. Older ones go on only if they are
+   * kept.
+   */
   boot(number: number): Instance {
     const member = this.member(number);
     member.disk.epoch += 1;
@@ -126,12 +135,25 @@ export class World {
   }
 
   #deliverOne(packet: Packet, epoch: number | undefined): void {
+    if (!this.#arrives(packet, epoch)) return;
+    this.instance(packet.to, epoch).step([{ type: 'message', message: packet.message }]);
+  }
+
+  /** One turn of a member as its runtime takes it: all that is under way to it, in one step. */
+  turn(number: number): void {
+    const packets = this.network.take({ ...everything, to: number });
+    const arrived = packets.filter((packet) => this.#arrives(packet));
+    this.instance(number).step(arrived.map(({ message }) => ({ type: 'message', message })));
+  }
+
+  /** Prints a message, and says whether it reaches its member. */
+  #arrives(packet: Packet, epoch?: number): boolean {
     const { message, from, to } = packet;
-    const sender = `${from}${message.epoch < this.member(from).disk.epoch ? `@${message.epoch}` : ''}`;
-    const line = `${sender}->${to}${epoch === undefined ? '' : `@${epoch}`} ${printMessage(message)}`;
-    if (this.network.isCut(packet) || !this.runs(to)) return this.print(`${line} (lost)`, true);
-    this.print(line, true);
-    this.instance(to, epoch).step([{ type: 'message', message }]);
+    const old = message.epoch < this.member(from).disk.epoch;
+    const link = `${from}${old ? `@${message.epoch}` : ''}->${to}${epoch === undefined ? '' : `@${epoch}`}`;
+    const lost = this.network.isCut(packet) || !this.runs(to);
+    this.print(`${link} ${printMessage(message)}${lost ? ' (lost)' : ''}`, true);
+    return !lost;
   }
 
   /** Delivers until nothing is under way. */

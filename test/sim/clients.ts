@@ -1,6 +1,7 @@
 import { EtcdError } from '../../src/api/error.ts';
 import type { RangeRequest } from '../../src/api/gen/rpc_pb.ts';
 import { intBetween, type Prng } from '../../src/lib/prng.ts';
+import type { ProposalOutcome } from '../../src/member/proposals.ts';
 import type { ApplyResult } from '../../src/state/result.ts';
 import type { Instance } from './instance.ts';
 import type { Member } from './member.ts';
@@ -97,16 +98,14 @@ export class Clients {
   ): void {
     const propose = () => {
       const floor = this.#observer.begins();
-      instance.node.propose(request, timeoutMs, ({ result, error }) => {
+      const answered = ({ result, error }: ProposalOutcome) => {
         if (result !== undefined) {
           this.#requests.sawRevision(result.revision);
           this.#observer.writeAnswered(floor, request, result);
-          done(null);
-        } else {
-          this.#observer.writeRefused(error);
-          done(error);
-        }
-      });
+        } else this.#observer.writeRefused(error);
+        done(error ?? null);
+      };
+      instance.node.propose(request, timeoutMs, answered, this.#onlyInTerm(instance, request));
     };
     const refuse = () => done(EtcdError.of('stopped'));
     instance.request('proposes', request.case ?? '', propose, refuse);
@@ -152,6 +151,11 @@ export class Clients {
       end();
     };
     instance.request('reads here', null, read, end);
+  }
+
+  /** As a leader that ends leases proposes it: void once another leads. */
+  #onlyInTerm(instance: Instance, request: WriteRequest): number {
+    return request.case === 'leaseRevoke' ? instance.node.soft.term : 0;
   }
 
   #timeoutMs(): number {

@@ -81,6 +81,12 @@ export class InstanceDisk implements MemberDisk {
   }
 }
 
+/** The tables as they are now, in a store of their own. */
+export function copyOf(image: DiskImage): StateStore {
+  const copy = image.clone();
+  return new InstanceStore(copy, (change) => copy.apply(change));
+}
+
 /** The state machine's tables in an image. Bytes are copied both ways: a database shares no memory. */
 class InstanceStore implements StateStore {
   readonly #live: DiskImage;

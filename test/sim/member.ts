@@ -67,6 +67,7 @@ export class Member implements InstanceOwner {
     const instance = new Instance(this.#world, this, live, this.#observer, links);
     this.current = instance;
     instance.start(this.#options(instance));
+    this.#compactSoon(instance);
   }
 
   /** Kill -9: memory is gone, and what the disk has not confirmed with it, or most of it. */
@@ -172,6 +173,15 @@ export class Member implements InstanceOwner {
     });
   }
 
+  /** As the runtime of a member does: slice after slice, other work in between. */
+  #compactSoon(instance: Instance): void {
+    this.#world.afterAbout(this.#world.plan.electionTimeoutMs / 4, () => {
+      instance.step('compacts a slice', null, () => {
+        if (instance.node.machine.compactSlice()) this.#compactSoon(instance);
+      });
+    });
+  }
+
   #options(instance: Instance): NodeOptions {
     const { plan, bugs } = this.#world;
     return {
@@ -183,7 +193,10 @@ export class Member implements InstanceOwner {
       snapshotCount: plan.snapshotCount,
       snapshotCatchUpEntries: plan.snapshotCatchUpEntries,
       prng: this.#world.fork(),
-      onApplied: (result) => this.#observer.applied(instance, result),
+      onApplied: (result) => {
+        this.#observer.applied(instance, result);
+        if (result.command.request.case === 'compaction') this.#compactSoon(instance);
+      },
       bugs,
     };
   }

@@ -25,7 +25,9 @@ import {
   type RangeResponse,
   RangeResponseSchema,
   type RequestOp,
+  type ResponseHeader,
   ResponseHeaderSchema,
+  type ResponseOp,
   ResponseOpSchema,
   type TxnRequest,
   type TxnResponse,
@@ -33,14 +35,15 @@ import {
 } from '../../api/gen/rpc_pb.ts';
 import { compareBytes } from '../../lib/bytes.ts';
 
-interface Stored {
+interface ModelChange {
   readonly rev: bigint;
+  readonly key: Uint8Array;
   readonly kv: KeyValue | null;
 }
 
 interface State {
   /** Every change ever made, in order: nothing is packed, indexed or forgotten. */
-  changes: { readonly rev: bigint; readonly key: Uint8Array; readonly kv: KeyValue | null }[];
+  changes: ModelChange[];
   revision: bigint;
   compactRevision: bigint;
   leases: Map<bigint, bigint>;
@@ -109,7 +112,7 @@ export class Model {
   }
 
   range(request: RangeRequest): RangeResponse {
-    const { state } = { state: this.#state };
+    const state = this.#state;
     if (request.revision > this.#now) throw EtcdError.of('futureRevision');
     if (request.revision > 0n && request.revision < state.compactRevision) {
       throw EtcdError.of('compacted');
@@ -229,41 +232,36 @@ export class Model {
 
   #runTxn(txn: TxnRequest, chosen: ReadonlyMap<TxnRequest, boolean>): TxnResponse {
     const succeeded = chosen.get(txn) ?? false;
-    const header = () => create(ResponseHeaderSchema, { revision: this.#now });
-    const responses = (succeeded ? txn.success : txn.failure).map(({ request: op }) => {
-      switch (op.case) {
-        case 'requestPut': {
-          const value = this.#put(op.value);
-          return create(ResponseOpSchema, {
-            response: { case: 'responsePut', value: { ...value, header: header() } },
-          });
-        }
-        case 'requestDeleteRange': {
-          const value = this.#deleteRange(op.value);
-          return create(ResponseOpSchema, {
-            response: { case: 'responseDeleteRange', value: { ...value, header: header() } },
-          });
-        }
-        case 'requestRange': {
-          const value = this.range(op.value);
-          return create(ResponseOpSchema, {
-            response: { case: 'responseRange', value: { ...value, header: header() } },
-          });
-        }
-        case 'requestTxn': {
-          const value = this.#runTxn(op.value, chosen);
-          return create(ResponseOpSchema, {
-            response: {
-              case: 'responseTxn',
-              value: { ...value, header: create(ResponseHeaderSchema) },
-            },
-          });
-        }
-        case undefined:
-          throw EtcdError.of('keyNotFound');
-      }
-    });
+    const ops = succeeded ? txn.success : txn.failure;
+    const responses = ops.map(({ request }) =>
+      create(ResponseOpSchema, { response: this.#runOp(request, chosen) }),
+    );
     return create(TxnResponseSchema, { succeeded, responses });
+  }
+
+  #runOp(
+    op: RequestOp['request'],
+    chosen: ReadonlyMap<TxnRequest, boolean>,
+  ): ResponseOp['response'] {
+    const answer = <T extends { header?: ResponseHeader }>(value: T): T => {
+      value.header = create(ResponseHeaderSchema, { revision: this.#now });
+      return value;
+    };
+    switch (op.case) {
+      case 'requestPut':
+        return { case: 'responsePut', value: answer(this.#put(op.value)) };
+      case 'requestDeleteRange':
+        return { case: 'responseDeleteRange', value: answer(this.#deleteRange(op.value)) };
+      case 'requestRange':
+        return { case: 'responseRange', value: answer(this.range(op.value)) };
+      case 'requestTxn': {
+        const value = this.#runTxn(op.value, chosen);
+        value.header = create(ResponseHeaderSchema);
+        return { case: 'responseTxn', value };
+      }
+      case undefined:
+        throw EtcdError.of('keyNotFound');
+    }
   }
 
   #holds(compare: Compare): boolean {
@@ -306,9 +304,9 @@ export class Model {
 
   #at(key: Uint8Array, rev: bigint): KeyValue | null {
     const last = this.#state.changes.findLast(
-      (one): boolean => one.rev <= rev && compareBytes(one.key, key) === 0,
+      (one) => one.rev <= rev && compareBytes(one.key, key) === 0,
     );
-    return (last satisfies Stored | undefined)?.kv ?? null;
+    return last?.kv ?? null;
   }
 
   #allKeys(): Uint8Array[] {

@@ -73,7 +73,7 @@ export class CommittedLog {
       return { entry, command: null, answer: null, moment: before };
     }
     const command = fromBinary(CommandSchema, entry.data);
-    const answer = this.model.apply(command);
+    const answer = this.model.apply(command, entry.term);
     if (answer === null) this.#coverage.add('duplicateCommandsDropped');
     else this.#cover(command, answer);
     return { entry, command, answer, moment: this.model.moment };

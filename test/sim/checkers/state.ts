@@ -3,11 +3,14 @@ import { EtcdError } from '../../../src/api/error.ts';
 import { RangeRequestSchema } from '../../../src/api/gen/rpc_pb.ts';
 import { intBetween, type Prng } from '../../../src/lib/prng.ts';
 import type { MemberId } from '../../../src/raft/message.ts';
-import type { StateMachine } from '../../../src/state/machine.ts';
+import { StateMachine } from '../../../src/state/machine.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
 import type { Coverage } from '../coverage.ts';
+import { copyOf } from '../disk.ts';
 import type { Instance } from '../instance.ts';
 import { type ActualAnswer, differenceOf, type ModelAnswer } from '../model/answer.ts';
+import { differenceOfEvents } from '../model/events.ts';
+import type { ModelMoment } from '../model/machine.ts';
 import { holds } from '../violation.ts';
 import type { CommittedLog } from './committed_log.ts';
 import type { View } from './view.ts';
@@ -38,6 +41,7 @@ export class StateChecker {
       return `the durable applied index of ${instance.id} falls from ${before} to ${machine.appliedIndex}`;
     });
     this.#durableApplied.set(instance.id, machine.appliedIndex);
+    if (machine.appliedIndex > 0) this.#coverage.add('rebuildsCompared');
     this.deepCheck(instance.name, machine, 'P2');
   }
 
@@ -63,6 +67,7 @@ export class StateChecker {
     this.#checkMoment(instance.name, machine);
     if (intBetween(this.#prng, 1, DEEP_CHECK_EVERY) === 1) {
       this.deepCheck(instance.name, machine, 'S7');
+      this.#rebuild(instance);
     }
   }
 
@@ -71,6 +76,7 @@ export class StateChecker {
     this.#checkMoment(name, machine);
     const moment = this.#log.momentAt(machine.appliedIndex);
     const oldest = Math.max(1, moment.compactRevision - 1);
+    this.#checkHistory(name, machine, moment);
     for (const revision of [0, intBetween(this.#prng, oldest, moment.revision)]) {
       const request = create(RangeRequestSchema, {
         key: EVERYTHING,
@@ -84,6 +90,34 @@ export class StateChecker {
         return `${name} at index ${machine.appliedIndex}, keys at revision ${revision}: ${difference}`;
       });
     }
+  }
+
+  /** P2: what a machine is in memory, its rows are too, as of their applied index. */
+  #rebuild(instance: Instance): void {
+    this.#coverage.add('rebuildsCompared');
+    const rebuilt = new StateMachine(copyOf(instance.disk.live), instance.bugs);
+    this.deepCheck(`${instance.name}, rebuilt from its rows,`, rebuilt, 'P2');
+  }
+
+  /** W3 and W9, what a watch would replay: every event from a revision on, with what it replaced. */
+  #checkHistory(name: string, machine: StateMachine, moment: ModelMoment): void {
+    const from = intBetween(this.#prng, Math.max(2, moment.compactRevision), moment.revision + 1);
+    const budget = { revisionsMax: 20, bytesMax: 10_000 };
+    let expected = from;
+    for (const { revision, events } of machine.eventsFrom(from, true, budget)) {
+      holds(revision === expected, 'W3', () => {
+        return `${name} replays revision ${revision} from ${from} on, where ${expected} is due`;
+      });
+      const difference = differenceOfEvents(this.#log.model.store.changesOf(revision), events, {
+        compactRevision: moment.compactRevision,
+      });
+      holds(difference === null, 'W9', () => `${name} replays revision ${revision}: ${difference}`);
+      expected += 1;
+    }
+    const replayed = expected > moment.revision || expected - from >= budget.revisionsMax;
+    holds(replayed, 'W3', () => {
+      return `${name} replays nothing after ${expected - 1}, its revision is ${moment.revision}`;
+    });
   }
 
   /** S2: exactly the entries that have an effect were applied, once, and did what the model says. */

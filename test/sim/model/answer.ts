@@ -22,7 +22,7 @@ export type ModelAnswer =
   | { readonly type: 'error'; readonly error: ErrorName };
 
 /** etcd's key-value message, as far as it is compared. */
-interface Kv {
+export interface Kv {
   readonly key: Uint8Array;
   readonly value: Uint8Array;
   readonly createRevision: bigint;
@@ -87,7 +87,8 @@ function differenceOfTxn(
   return null;
 }
 
-function differenceOfKvs(
+/** What differs between the key-values and the model's versions; null when nothing does. */
+export function differenceOfKvs(
   expected: readonly ModelVersion[],
   actual: readonly Kv[],
   keysOnly: boolean,

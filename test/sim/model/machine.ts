@@ -45,9 +45,12 @@ export class ModelMachine {
     return { revision: this.store.revision, compactRevision: this.#compactRevision };
   }
 
-  /** The answer to the command; null when it has been applied before, or may not be any more. */
-  apply(command: Command): ModelAnswer | null {
-    const { memberId, epoch, sequence } = command;
+  /**
+   * The answer to the command in an entry of that term; null when it has been applied before, or may
+   * not be any more.
+   */
+  apply(command: Command, term: number): ModelAnswer | null {
+    const { memberId, epoch, sequence, onlyInTerm } = command;
     const last = this.#origins.get(memberId);
     const isNext =
       last === undefined ||
@@ -56,6 +59,7 @@ export class ModelMachine {
     if (!isNext) return null;
     this.#origins.set(memberId, { epoch, sequence });
     try {
+      if (onlyInTerm !== 0n && Number(onlyInTerm) !== term) throw new ModelError('notLeader');
       const answer = this.#execute(command.request);
       this.store.commit();
       return answer;

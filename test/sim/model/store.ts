@@ -10,6 +10,12 @@ export interface ModelVersion {
   readonly lease: bigint;
 }
 
+/** One version and the live one before it: an event of a watch. */
+export interface ModelChange {
+  readonly version: ModelVersion;
+  readonly previous: ModelVersion | null;
+}
+
 /**
  * Every version of every key that ever was, in the plainest way there is: the reference that
  * answers are compared with. Nothing is ever thrown away.
@@ -18,7 +24,9 @@ export class ModelStore {
   /** The newest revision. etcd's empty store is at 1. */
   revision = 1;
   readonly #versions = new Map<string, ModelVersion[]>();
-  #touched: string[] = [];
+  /** What each revision changed, in order. */
+  readonly #changes = new Map<number, readonly ModelChange[]>();
+  #touched: ModelChange[] = [];
 
   /** The revision that the running command's changes belong to. */
   get #pending(): number {
@@ -39,6 +47,11 @@ export class ModelStore {
       return version.value === null ? null : version;
     }
     return null;
+  }
+
+  /** The events of the revision, in order. */
+  changesOf(revision: number): readonly ModelChange[] {
+    return this.#changes.get(revision) ?? [];
   }
 
   /** Live versions of the keys in etcd's range notation, in key order. */
@@ -72,21 +85,24 @@ export class ModelStore {
 
   /** Ends the command: its changes become one revision. */
   commit(): void {
-    if (this.#touched.length > 0) this.revision += 1;
+    if (this.#touched.length === 0) return;
+    this.revision += 1;
+    this.#changes.set(this.revision, this.#touched);
     this.#touched = [];
   }
 
   /** Takes the command's changes back. */
   rollback(): void {
-    for (const key of this.#touched) this.#versions.get(key)?.pop();
+    for (const { version } of this.#touched) this.#versions.get(version.key)?.pop();
     this.#touched = [];
   }
 
   #add(version: ModelVersion): void {
+    const previous = this.get(version.key, this.visibleRevision);
     const versions = this.#versions.get(version.key);
     if (versions === undefined) this.#versions.set(version.key, [version]);
     else versions.push(version);
-    this.#touched.push(version.key);
+    this.#touched.push({ version, previous });
   }
 }
 
