@@ -85,7 +85,7 @@ function abortOnSignals(): AbortSignal {
   const onSignal = (name: NodeJS.Signals): void => {
     if (firstMs === null) {
       firstMs = performance.now();
-      progress('stopping ...');
+      progress(`${name}: stopping ...`);
       controller.abort();
     } else if (name === 'SIGINT' && performance.now() - firstMs > sameCtrlCMs) {
       process.exit(130);

@@ -260,7 +260,9 @@ describe('determinism', () => {
   });
 });
 
-/** Several objects share an isolate, and with it every module: `let`, static fields, filled maps. */
+/**
+ * Several objects share an isolate, and with it every module: `let`, static fields, filled maps.
+ */
 function moduleState(path: string): string[] {
   const source = parse(path);
   const constants = new Set<string>();

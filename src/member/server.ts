@@ -141,7 +141,7 @@ export class Server {
     const report = {
       waitingFor: (ids: readonly MemberId[]) => {
         const names = identity.members.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
-        const reason = `the first start waits for ${names.join(', ')}`;
+        const reason = `waiting for ${names.join(', ')}`;
         this.#state = { kind: 'starting', reason };
       },
     };

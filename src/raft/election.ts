@@ -2,7 +2,13 @@
 import { assert } from '../lib/assert.ts';
 import { hasBug } from './bugs.ts';
 import { membersOf } from './membership.ts';
-import type { MemberId, TimeoutNow, VoteReply, VoteRequest } from './message.ts';
+import {
+  EntryKind,
+  type MemberId,
+  type TimeoutNow,
+  type VoteReply,
+  type VoteRequest,
+} from './message.ts';
 import { quorumVote } from './quorum.ts';
 import {
   becomeCandidate,
@@ -105,12 +111,19 @@ function stand(state: RaftState): void {
   requestVotes(state, false);
 }
 
-/**
- * Committed changes of configuration must be known before standing in one (they are handed out in
- * bounded portions). The timer stays due, so the attempt follows once they are.
- */
 function mayCampaign(state: RaftState): boolean {
-  return !isLeader(state) && isPromotable(state) && state.log.handedOut === state.log.commit;
+  return !isLeader(state) && isPromotable(state) && !mayMissConfChange(state);
+}
+
+/**
+ * Committed changes of configuration must be in force before standing in one. They are handed out in
+ * bounded portions; what does not fit in one waits, and the timer, which stays due, tries again.
+ */
+function mayMissConfChange(state: RaftState): boolean {
+  const { handedOut, commit } = state.log;
+  const entries = state.log.slice(handedOut + 1, commit + 1, state.options.applyBytesMax);
+  if (handedOut + entries.length < commit) return true;
+  return entries.some(({ kind }) => kind === EntryKind.confChange);
 }
 
 function pollResult(state: RaftState) {

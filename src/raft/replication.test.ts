@@ -124,8 +124,11 @@ describe('pipelining', () => {
     for (const text of ['a', 'b', 'c']) solo.member.propose(text);
     const sent = ofType('append', solo.sent()).filter(({ to }) => to === B);
     const replies = sent.map(accept).reverse();
-    solo.receive(...replies, ...replies, appendReply({ from: B, accepted: false, index: 1 }));
-    expect(peer(solo)).toMatchObject({ match: 4, next: 5, state: 'replicate', inflight: 0 });
+    const late = appendReply({ from: B, accepted: false, index: 1 });
+    solo.network.post(solo.receive(...replies, ...replies, late));
+    expect(peer(solo)).toMatchObject({ match: 4, next: 5, state: 'replicate' });
+    solo.settle(B);
+    expect(peer(solo)).toMatchObject({ match: 4, next: 5, inflight: 0 });
   });
 
   test('an acknowledgement of what was never sent stops the leader', () => {

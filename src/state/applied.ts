@@ -3,13 +3,8 @@ import type { Command } from '../api/gen/command_pb.ts';
 import type { Event } from '../api/gen/kv_pb.ts';
 import { eventOf } from './event.ts';
 import type { Change } from './mvcc.ts';
+import type { Outcome } from './parts.ts';
 import type { ApplyResult, Origin, Response } from './result.ts';
-
-interface Outcome {
-  readonly response: Response | null;
-  readonly error: EtcdError | null;
-  readonly changes: readonly Change[];
-}
 
 /** The result of one entry. Most results are looked at by nobody but the proposer: events are made when asked for. */
 export class Applied implements ApplyResult {

@@ -79,20 +79,6 @@ describe('the state machine', () => {
     expect(member.machine.revision).toBe(1);
   });
 
-  it('takes a command back whole when evaluating it breaks', () => {
-    member.grant(1n);
-    member.put('a', '1', { lease: 1n });
-    const { chain } = member.machine;
-    // A request that no codec makes: its last operation breaks the evaluator half-way.
-    const request = {
-      case: 'txn' as const,
-      value: { success: [ops.put('b', '2'), ops.delete('a')] },
-    };
-    expect(member.txn(request.value)).toMatchObject({ succeeded: true });
-    expect(member.machine.chain).not.toBe(chain);
-    expect(member.machine.leaseTimeToLive(1n, true)?.keys).toEqual([]);
-  });
-
   it('stops for a failing store, whatever the command', () => {
     class FailingStore extends MemoryStateStore {
       failing = false;

@@ -10,25 +10,24 @@ import type {
   TxnResponse,
 } from '../api/gen/rpc_pb.ts';
 import { limits } from '../config.ts';
-import { assert, InvariantError } from '../lib/assert.ts';
+import { assert } from '../lib/assert.ts';
 import { BinaryWriter } from '../lib/binary.ts';
 import { crc32c } from '../lib/crc32c.ts';
 import { Applied } from './applied.ts';
 import { NO_BUGS } from './bugs.ts';
 import { Compactor } from './compaction.ts';
 import { type ReplayLimits, type RevisionEvents, replay } from './event.ts';
-import { GuardedStore, StorageError } from './guarded_store.ts';
+import { GuardedStore } from './guarded_store.ts';
 import { hashKv, type KvHash } from './hash.ts';
 import { ALL_KEYS } from './key_range.ts';
 import type { Lease } from './lease.ts';
 import type { MemberInfo } from './member.ts';
 import { encodeMeta, META_KEY, type Meta, readMeta } from './meta.ts';
-import type { Change } from './mvcc.ts';
 import type { Origins } from './origins.ts';
-import { evaluate, Parts } from './parts.ts';
+import { execute, type Outcome, Parts } from './parts.ts';
 import { rowsAt } from './picture.ts';
 import { evaluateRange } from './range.ts';
-import type { ApplyResult, Origin, Response } from './result.ts';
+import type { ApplyResult, Origin } from './result.ts';
 import { type SnapshotPlace, SnapshotWriter } from './snapshot.ts';
 import type { Row, StateStore, TableName } from './store.ts';
 import { evaluateTxn } from './txn.ts';
@@ -62,12 +61,6 @@ export interface StateStatus {
   readonly dbSizeInUseBytes: number;
   readonly unflushedBytes: number;
   readonly unflushedCommands: number;
-}
-
-interface Evaluation {
-  readonly response: Response | null;
-  readonly error: EtcdError | null;
-  readonly changes: readonly Change[];
 }
 
 /**
@@ -145,9 +138,9 @@ export class StateMachine {
     if (command !== null && !this.#origins.accept(origin) && !this.#bugs.has('dedup-missing')) {
       return null;
     }
-    const evaluation = this.#evaluate(command);
-    this.#extendChain(evaluation);
-    return new Applied(index, origin, command ?? create(CommandSchema), this.revision, evaluation);
+    const outcome = execute(this.#parts, command?.request ?? { case: undefined });
+    this.#extendChain(outcome);
+    return new Applied(index, origin, command ?? create(CommandSchema), this.revision, outcome);
   }
 
   /** Enough has gathered in memory. */
@@ -280,36 +273,10 @@ export class StateMachine {
     return captured;
   }
 
-  #evaluate(command: Command | null): Evaluation {
-    const { mvcc, journal } = this.#parts;
-    try {
-      if (command === null || command.request.case === undefined) throw EtcdError.of('internal');
-      const { onlyInTerm } = command;
-      if (onlyInTerm !== 0n && onlyInTerm !== BigInt(this.#appliedTerm)) {
-        throw EtcdError.of('notLeader');
-      }
-      const response = evaluate(this.#parts, command.request);
-      journal.commit();
-      return { response, error: null, changes: mvcc.commit() };
-    } catch (error) {
-      // These say nothing about the command: the member stops and is rebuilt from its rows.
-      if (error instanceof StorageError || error instanceof InvariantError) throw error;
-      // A command that an evaluator cannot digest fails alike on every member.
-      const told = error instanceof EtcdError ? error : EtcdError.of('internal');
-      if (this.#bugs.has('apply-partial-txn')) {
-        journal.commit();
-        return { response: null, error: told, changes: mvcc.commit() };
-      }
-      mvcc.rollback();
-      journal.rollback();
-      return { response: null, error: told, changes: [] };
-    }
-  }
-
-  #extendChain({ error, changes }: Evaluation): void {
-    const outcome = new BinaryWriter(64).varint(this.#appliedIndex).varint(this.revision);
-    outcome.text(error?.message ?? '').varint(changes.length);
-    let chain = crc32c(outcome.finish(), this.#chain);
+  #extendChain({ error, changes }: Outcome): void {
+    const step = new BinaryWriter(64).varint(this.#appliedIndex).varint(this.revision);
+    step.text(error?.message ?? '').varint(changes.length);
+    let chain = crc32c(step.finish(), this.#chain);
     for (const { content } of changes) chain = crc32c(content, chain);
     this.#chain = chain;
   }

@@ -1,16 +1,19 @@
 import { create } from '@bufbuild/protobuf';
+import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import {
   type CompactionRequest,
   type CompactionResponse,
   CompactionResponseSchema,
 } from '../api/gen/rpc_pb.ts';
+import { InvariantError } from '../lib/assert.ts';
 import { Alarms, evaluateAlarm, refuseWhenCorrupt, refuseWhenFull } from './alarm.ts';
+import { StorageError } from './guarded_store.ts';
 import { Journal } from './journal.ts';
 import { grantLease, Leases, revokeLease } from './lease.ts';
 import { Members } from './member.ts';
 import type { Meta } from './meta.ts';
-import { Mvcc } from './mvcc.ts';
+import { type Change, Mvcc } from './mvcc.ts';
 import { evaluateDeleteRange, evaluatePut } from './put.ts';
 import type { Response } from './result.ts';
 import type { StateStore } from './store.ts';
@@ -53,6 +56,18 @@ export class Parts {
     let bytes = this.mvcc.unflushedBytes;
     for (const table of this.smallTables) bytes += table.dirtyBytes;
     return bytes;
+  }
+
+  /** Keeps what the command has changed, as one revision; returns the changes of keys. */
+  commit(): readonly Change[] {
+    this.journal.commit();
+    return this.mvcc.commit();
+  }
+
+  /** Takes back all that the command has changed. */
+  rollback(): void {
+    this.mvcc.rollback();
+    this.journal.rollback();
   }
 
   flush(): void {
@@ -101,8 +116,34 @@ const EVALUATORS: { readonly [C in Case]: Evaluator<C> } = {
   },
 };
 
-/** Answers a command, or throws an EtcdError; either way the caller commits or takes back. */
-export function evaluate(parts: Parts, request: Exclude<Request, { case: undefined }>): Response {
+/** What became of a command: an answer or an error, and the changes of keys, all of one revision. */
+export interface Outcome {
+  readonly response: Response | null;
+  readonly error: EtcdError | null;
+  readonly changes: readonly Change[];
+}
+
+/** Runs a command whole or not at all. */
+export function execute(parts: Parts, request: Request): Outcome {
+  try {
+    const response = evaluate(parts, request);
+    return { response, error: null, changes: parts.commit() };
+  } catch (error) {
+    // These say nothing about the command: the member stops and is rebuilt from its rows.
+    if (error instanceof StorageError || error instanceof InvariantError) throw error;
+    // A command that an evaluator cannot digest fails alike on every member.
+    const told = error instanceof EtcdError ? error : EtcdError.of('internal');
+    if (parts.bugs.has('apply-partial-txn')) {
+      return { response: null, error: told, changes: parts.commit() };
+    }
+    parts.rollback();
+    return { response: null, error: told, changes: [] };
+  }
+}
+
+/** Answers a command, or throws; what it has changed is still to be kept or taken back. */
+export function evaluate(parts: Parts, request: Request): Response {
+  if (request.case === undefined) throw EtcdError.of('internal');
   // One evaluator for each case: the table is indexed by the case of the request it is given.
   const evaluator = EVALUATORS[request.case] as Evaluator<Case>;
   return evaluator(parts, request.value);

@@ -60,7 +60,10 @@ function detailsOf(message: Message): string {
     case 'read':
       return printReadId(message.id);
     case 'readReply':
-      return `${printReadId(message.id)} ${message.index === null ? 'refused' : `at ${message.index}`}`;
+      return words(
+        printReadId(message.id),
+        message.index === null ? 'refused' : `at ${message.index}`,
+      );
     case 'propose':
       return message.proposals.map((data) => textOf(data)).join(' ');
     case 'transfer':
@@ -132,8 +135,9 @@ export function printSoftState({ role, leader, term }: SoftState): string {
  */
 export function printConfState(conf: ConfState): string {
   const set = (ids: readonly MemberId[]): string => `(${ids.map(numberOf).join(' ')})`;
+  const outgoing = conf.votersOutgoing.length > 0 ? [conf.votersOutgoing] : [];
   return words(
-    `voters=${set(conf.voters)}${conf.votersOutgoing.length > 0 ? `&&${set(conf.votersOutgoing)}` : ''}`,
+    `voters=${[conf.voters, ...outgoing].map(set).join('&&')}`,
     conf.learners.length > 0 && `learners=${set(conf.learners)}`,
     conf.learnersNext.length > 0 && `learnersNext=${set(conf.learnersNext)}`,
     conf.autoLeave && 'autoLeave',

@@ -48,7 +48,8 @@ function commit(halves: Halves, said: ReadonlyMap<MemberId, string>): readonly s
   const bars = ids.map((id) => {
     const rank = values.indexOf(reached(id));
     const halfOf = votersOutgoing.length === 0 ? '' : `  ${halfText(halves, id)}`;
-    return `${numberOf(id)} ${`${'='.repeat(rank)}>`.padEnd(values.length + 1)}${said.get(id) ?? '_'}${halfOf}`;
+    const bar = `${'='.repeat(rank)}>`.padEnd(values.length);
+    return `${numberOf(id)} ${bar} ${said.get(id) ?? '_'}${halfOf}`;
   });
   return [...bars, `committed ${Number.isFinite(committed) ? committed : 'everything'}`];
 }

@@ -75,7 +75,7 @@ export class World {
       instances: [],
       diskAuto: true,
       applyAuto: true,
-      // Lower numbers time out first, so that a script without `timeout` has one obvious next leader.
+      // Lower numbers time out first: without `timeout` there is one obvious next leader.
       timeouts: [(number - 1) / size],
       timeoutsDrawn: 0,
     });
@@ -150,9 +150,10 @@ export class World {
   #arrives(packet: Packet, epoch?: number): boolean {
     const { message, from, to } = packet;
     const old = message.epoch < this.member(from).disk.epoch;
-    const link = `${from}${old ? `@${message.epoch}` : ''}->${to}${epoch === undefined ? '' : `@${epoch}`}`;
+    const sender = old ? `${from}@${message.epoch}` : from;
+    const receiver = epoch === undefined ? to : `${to}@${epoch}`;
     const lost = this.network.isCut(packet) || !this.runs(to);
-    this.print(`${link} ${printMessage(message)}${lost ? ' (lost)' : ''}`, true);
+    this.print(`${sender}->${receiver} ${printMessage(message)}${lost ? ' (lost)' : ''}`, true);
     return !lost;
   }
 

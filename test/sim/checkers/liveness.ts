@@ -38,6 +38,19 @@ export class LivenessChecker {
       const { machine } = instanceOf(member).node;
       this.#checkers.state.deepCheck(`member ${member.number}`, machine, 'V5');
     }
+    if (this.#world.plan.quiesceAfterMs > 0) this.#sleeps();
+  }
+
+  /** P4: a cluster without work falls silent, sets no timer, and (V7) wakes when it is asked. */
+  #sleeps(): void {
+    const { electionTimeoutMs, quiesceAfterMs } = this.#world.plan;
+    const drowsyMs = 2 * quiesceAfterMs + ELECTIONS * electionTimeoutMs;
+    this.#world.run(this.#world.nowUs + drowsyMs * 1000);
+    const before = this.#world.trace.count;
+    this.#world.run(this.#world.nowUs + 10 * drowsyMs * 1000);
+    const events = this.#world.trace.count - before;
+    holds(events === 0, 'P4', () => `${events} events in an idle cluster that should sleep`);
+    this.#serves();
   }
 
   /** V5: every member takes a write and answers a read, and the reads see all writes. */
