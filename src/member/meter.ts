@@ -1,6 +1,7 @@
 import type { Code } from '../api/error.ts';
 import { methodOf } from '../api/methods.ts';
 import { codeName, MemberMetrics } from '../metrics/member_metrics.ts';
+import type { Counter } from '../metrics/metric.ts';
 import type { MemberId } from '../raft/message.ts';
 import type { SoftState } from '../raft/output.ts';
 import type { ApplyResult } from '../state/result.ts';
@@ -10,11 +11,18 @@ import { numberOfId } from './identity.ts';
 import type { Runtime } from './runtime.ts';
 import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from './version.ts';
 
+interface Call {
+  readonly labels: readonly [service: string, method: string, kind: string];
+  readonly started: Counter;
+  readonly handled: Map<Code, Counter>;
+}
+
 /** Keeps a member's metrics: events are counted as they happen, totals are read off the state when asked. */
 export class MemberMeter {
   readonly metrics = new MemberMetrics();
   readonly #sql: Sql;
   readonly #nowMs: () => number;
+  readonly #calls = new Map<string, Call>();
   #leader: MemberId | null = null;
 
   constructor(sql: Sql, nowMs: () => number) {
@@ -26,17 +34,37 @@ export class MemberMeter {
     server.clusterVersion.with(ETCD_CLUSTER_VERSION.replace(/\.0$/, '')).set(1);
   }
 
-  /** A client's call begins; the result is called when it ends. */
-  call(path: string): (code: Code) => void {
+  /** A client's call begins. */
+  started(path: string): void {
+    this.#callOf(path).started.inc();
+  }
+
+  /** It ended. */
+  handled(path: string, code: Code): void {
+    const call = this.#callOf(path);
+    let counter = call.handled.get(code);
+    if (!counter) {
+      counter = this.metrics.grpc.handled.with(...call.labels, codeName(code));
+      call.handled.set(code, counter);
+    }
+    counter.inc();
+  }
+
+  /** The counters of a method, looked up by their labels once. */
+  #callOf(path: string): Call {
+    const known = this.#calls.get(path);
+    if (known) return known;
     const method = methodOf(path);
     const labels = [
       method?.service ?? 'unknown',
       method?.name ?? 'unknown',
       method?.kind ?? 'unary',
     ] as const;
-    const { started, handled } = this.metrics.grpc;
-    started.with(...labels).inc();
-    return (code) => handled.with(...labels, codeName(code)).inc();
+    const started = this.metrics.grpc.started.with(...labels);
+    const call: Call = { labels, started, handled: new Map() };
+    // Only what is in the table of methods: clients choose the path.
+    if (method) this.#calls.set(path, call);
+    return call;
   }
 
   applied({ command: { request } }: ApplyResult): void {

@@ -12,6 +12,7 @@ import { type Entry, EntryKind, type MemberId, type Message } from './message.ts
 import { MemoryDisk, memberId, type TestMember, TestNetwork } from './testing.ts';
 
 const EVENTS = 1_500;
+const SEEDS = 60;
 
 interface Run {
   readonly net: TestNetwork;
@@ -242,11 +243,10 @@ function converge(run: Run): void {
 
 test('safety holds in random interleavings, and the group converges when faults end', () => {
   const total = { committed: 0, terms: 0, configurations: 0, installed: 0, reads: 0 };
-  for (let seed = 1; seed <= Number(process.env['CHAOS_SEEDS'] ?? 60); seed++) {
+  for (let seed = 1; seed <= SEEDS; seed++) {
     try {
       const run = chaos(seed);
       converge(run);
-      if (seed % 100 === 0) console.log(JSON.stringify(total));
       total.committed += run.committed.size;
       total.terms += run.leaders.size;
       total.reads += run.readsAnswered;
@@ -267,23 +267,23 @@ test('safety holds in random interleavings, and the group converges when faults 
   expect(total.reads).toBeGreaterThan(500);
 });
 
-function findsBug(bug: BugName, seeds: number): number | null {
-  for (let seed = 1; seed <= seeds; seed++) {
+/** Bugs that this small world is sure to hit; the rest need the simulator or their own scenario. */
+test.each([
+  'ack-before-persist',
+  'vote-twice-in-term',
+  'vote-ignores-log',
+  'read-without-round',
+  'append-skips-conflict-check',
+  'truncate-committed',
+] as const)('%s is found by chance', (bug) => {
+  const finds = (seed: number) => {
     try {
       converge(chaos(seed, [bug]));
+      return false;
     } catch (error) {
-      if (error instanceof InvariantError) return seed;
+      if (error instanceof InvariantError) return true;
       throw error;
     }
-  }
-  return null;
-}
-
-test.runIf(process.env['CHAOS_BUGS'])(
-  'bugs',
-  async () => {
-    const { BUGS } = await import('./bugs.ts');
-    for (const bug of Object.keys(BUGS) as BugName[]) console.log(bug, findsBug(bug, 300));
-  },
-  600_000,
-);
+  };
+  expect(Array.from({ length: 100 }, (_, i) => i + 1).some(finds)).toBe(true);
+});

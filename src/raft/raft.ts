@@ -43,6 +43,8 @@ export interface RaftStatus {
   readonly applied: number;
   readonly lastIndex: number;
   readonly firstIndex: number;
+  /** The log is confirmed on this member's disk up to here. */
+  readonly durableIndex: number;
   readonly confState: ConfState;
   readonly quiescent: boolean;
   /** Empty unless leader. */
@@ -93,6 +95,7 @@ export class Raft {
       applied: log.applied,
       lastIndex: log.lastIndex,
       firstIndex: log.firstIndex,
+      durableIndex: log.durableIndex,
       confState: config,
       quiescent,
       progress,

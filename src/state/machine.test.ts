@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { encodeCommand } from '../api/command.ts';
 import { limits } from '../config.ts';
 import { InvariantError } from '../lib/assert.ts';
 import { StorageError } from './guarded_store.ts';
@@ -52,6 +53,22 @@ describe('the state machine', () => {
     expect(effect(2, 2)).toBe(false);
     expect(effect(1, 9)).toBe(false);
     expect(member.machine.appliedIndex).toBe(10);
+  });
+
+  it('takes a command for one term in that term only', () => {
+    const encoded = (sequence: number, onlyInTerm: bigint) =>
+      encodeCommand({
+        memberId: 'm1',
+        epoch: 1n,
+        sequence: BigInt(sequence),
+        onlyInTerm,
+        request: putCommand('a'),
+      });
+    expect(member.applyData(encoded(1, 2n))?.error?.message).toBe('etcdserver: not leader');
+    expect(member.machine.revision).toBe(1);
+    expect(member.applyData(encoded(2, 1n))?.error).toBeNull();
+    expect(member.applyData(encoded(3, 0n))?.error).toBeNull();
+    expect(member.machine.revision).toBe(3);
   });
 
   it('remembers a command that failed as applied', () => {

@@ -1,6 +1,6 @@
 import { EtcdError } from '../api/error.ts';
 import { limits } from '../config.ts';
-import { assert } from '../lib/assert.ts';
+import { assert, must } from '../lib/assert.ts';
 import { compareBytes, mapKey } from '../lib/bytes.ts';
 import { Cache } from './cache.ts';
 import { History } from './history.ts';
@@ -10,6 +10,7 @@ import type { Meta } from './meta.ts';
 import { OverlayTable, type RowCodec } from './overlay_table.ts';
 import type { KeyRange, StateStore } from './store.ts';
 import {
+  comparePlaces,
   decodeVersion,
   encodeVersion,
   placeOf,
@@ -175,39 +176,19 @@ export class Mvcc {
     if (revision < floor) throw EtcdError.of('compacted');
   }
 
-  /** The live versions of the range at a revision, in key order. */
-  *range(range: KeyRange, revision: number, reverse = false): Generator<Version> {
-    if (revision >= this.currentRevision) {
-      yield* this.kv.scan(range, reverse);
-      return;
-    }
-    for (const newest of this.newestOfAll(range, reverse)) {
-      const version = this.versionAt(newest, revision);
-      if (version !== null && !version.deleted) yield version;
-    }
-  }
-
-  /** The version before a change, live or not; null when it is not known any more. */
-  before(version: Version): Version | null {
-    return version.previous === null ? null : this.history.at(version.previous);
+  /**
+   * The live versions of the range at a revision, in key order.
+   * @param wanted about how many the reader will take
+   */
+  range(range: KeyRange, revision: number, reverse = false, wanted?: number): Iterable<Version> {
+    if (revision >= this.currentRevision) return this.kv.scan(range, reverse, wanted);
+    return this.#historicRange(range, revision, reverse);
   }
 
   /** The newest version of the key at or below the revision; null when there was none. */
   versionAt(newest: Version, revision: number): Version | null {
-    let version = newest;
-    while (version.modRevision > revision) {
-      if (version.previous === null) return null;
-      const previous = this.history.at(version.previous);
-      if (previous === null) {
-        // Only a deletion at or below the compact revision may be gone while a newer version names it.
-        assert(
-          version.previous.revision <= this.#compactRevision,
-          `a version at revision ${version.previous.revision} is missing from history`,
-        );
-        return null;
-      }
-      version = previous;
-    }
+    let version: Version | null = newest;
+    while (version !== null && version.modRevision > revision) version = this.#before(version);
     return version;
   }
 
@@ -234,6 +215,47 @@ export class Mvcc {
     return change;
   }
 
+  *#historicRange(range: KeyRange, revision: number, reverse: boolean): Generator<Version> {
+    for (const batch of batchesOf(this.newestOfAll(range, reverse))) {
+      for (const version of this.#versionsAt(batch, revision)) {
+        if (version !== null && !version.deleted) yield version;
+      }
+    }
+  }
+
+  /**
+   * {@link versionAt} for many keys at once. They go back in steps, all of them one version at a
+   * time and in the order of history, so that those that changed together read its rows together.
+   */
+  #versionsAt(batch: readonly Version[], revision: number): (Version | null)[] {
+    const found: (Version | null)[] = [...batch];
+    let open = batch.flatMap(({ modRevision }, at) => (modRevision > revision ? [at] : []));
+    const previous = (at: number) => found[at]?.previous ?? { revision: 0, sub: 0 };
+    while (open.length > 0) {
+      open.sort((a, b) => comparePlaces(previous(b), previous(a)));
+      for (const at of open) found[at] = this.#before(must(found[at], 'still walking'));
+      open = open.filter((at) => (found[at]?.modRevision ?? 0) > revision);
+    }
+    // A value is a view on a whole row of history, which an answer must not hold on to.
+    return found.map((version, at) =>
+      version === null || version === batch[at]
+        ? version
+        : { ...version, value: version.value.slice() },
+    );
+  }
+
+  /** One version further back; null at the beginning of what is kept. */
+  #before({ previous }: Version): Version | null {
+    if (previous === null) return null;
+    const version = this.history.at(previous);
+    // Only at or below the compact revision may a version be gone while a newer one names it.
+    assert(
+      version !== null || previous.revision <= this.#compactRevision,
+      `a version at revision ${previous.revision} is missing from history`,
+    );
+    return version;
+  }
+
   /** kv and dead in one order: a key is in exactly one of them. */
   *newestOfAll(range: KeyRange, reverse = false): Generator<Version> {
     if (!this.#someDead) {
@@ -255,4 +277,21 @@ export class Mvcc {
       next = dead.next();
     }
   }
+}
+
+/** Groups of keys: small at first, for a reader that needs few, and bounded in rows and bytes. */
+function* batchesOf(versions: Iterable<Version>): Generator<Version[]> {
+  let batch: Version[] = [];
+  let bytes = 0;
+  let rowsMax = 8;
+  for (const version of versions) {
+    batch.push(version);
+    bytes += sizeOf(version);
+    if (batch.length < rowsMax && bytes < limits.scanPageBytes) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+    rowsMax = Math.min(4 * rowsMax, limits.scanPageRowsMax);
+  }
+  yield batch;
 }

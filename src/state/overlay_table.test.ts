@@ -105,7 +105,6 @@ function check(
       .map((name) => map.get(name));
     expect([...table.scan({ start, end })]).toEqual(expected);
     expect([...table.scan({ start, end }, true)]).toEqual(expected.toReversed());
-    expect([...table.scan({ start, end }, false, 2)]).toEqual(expected.slice(0, 2));
     expect(table.count({ start, end })).toBe(expected.length);
   }
   for (const [name, value] of map) expect(table.get(bytesOfMapKey(name))).toBe(value);

@@ -96,41 +96,19 @@ export class OverlayTable<T> {
     this.#bytes += this.#sizeOf(name, dirty);
   }
 
-  /** The entries of the range in key order, read in bounded pages. The table must not change meanwhile. */
-  *scan(range: KeyRange, reverse = false, limit = Number.POSITIVE_INFINITY): Generator<T> {
-    for (const { value } of this.entries(range, reverse, limit)) yield value;
+  /**
+   * The values of the range in key order, read in bounded pages. The table must not change meanwhile.
+   * @param wanted about how many the reader will take
+   */
+  *scan(range: KeyRange, reverse = false, wanted = Number.POSITIVE_INFINITY): Generator<T> {
+    for (const page of this.#pages(range, reverse, wanted)) {
+      for (const { value } of page) yield value;
+    }
   }
 
-  *entries(
-    range: KeyRange,
-    reverse = false,
-    limit = Number.POSITIVE_INFINITY,
-  ): Generator<TableEntry<T>> {
-    if (isEmptyRange(range) || limit <= 0) return;
-    const names = this.#dirtyNames(range, reverse);
-    let at = 0;
-    let left = limit;
-    for (const row of this.#storedRows(range, reverse, limit)) {
-      const rowName = mapKey(row.key);
-      for (; at < names.length; at++) {
-        const name = names[at] as string;
-        if (reverse ? name < rowName : name > rowName) break;
-        const value = this.#dirty.get(name)?.value ?? null;
-        if (value === null) continue;
-        yield { key: bytesOfMapKey(name), value };
-        if (--left === 0) return;
-      }
-      if (this.#dirty.has(rowName)) continue;
-      yield { key: row.key, value: this.#codec.decode(row.key, row.value) };
-      if (--left === 0) return;
-    }
-    for (; at < names.length; at++) {
-      const name = names[at] as string;
-      const value = this.#dirty.get(name)?.value ?? null;
-      if (value === null) continue;
-      yield { key: bytesOfMapKey(name), value };
-      if (--left === 0) return;
-    }
+  /** The same with keys. */
+  *entries(range: KeyRange): Generator<TableEntry<T>> {
+    for (const page of this.#pages(range, false, Number.POSITIVE_INFINITY)) yield* page;
   }
 
   /** The rows of the range, as they will be in the store. */
@@ -173,13 +151,43 @@ export class OverlayTable<T> {
     this.#bytes = 0;
   }
 
-  /** Rows of the store, page by page; pages grow while rows are small. */
-  *#storedRows(range: KeyRange, reverse: boolean, limit: number) {
+  /** Rows of the store page by page, with what is changed put in their place and between them. */
+  *#pages(range: KeyRange, reverse: boolean, wanted: number): Generator<TableEntry<T>[]> {
+    if (isEmptyRange(range)) return;
+    const names = this.#dirtyNames(range, reverse);
+    let at = 0;
+    for (const rows of this.#storedPages(range, reverse, wanted)) {
+      const page: TableEntry<T>[] = [];
+      for (const { key, value } of rows) {
+        const rowName = at < names.length ? mapKey(key) : '';
+        let name = names[at];
+        while (name !== undefined && (reverse ? name > rowName : name < rowName)) {
+          this.#pushDirty(page, name);
+          name = names[++at];
+        }
+        if (name === rowName) continue;
+        page.push({ key, value: this.#codec.decode(key, value) });
+      }
+      yield page;
+    }
+    const rest: TableEntry<T>[] = [];
+    for (const name of names.slice(at)) this.#pushDirty(rest, name);
+    yield rest;
+  }
+
+  #pushDirty(page: TableEntry<T>[], name: string): void {
+    const value = this.#dirty.get(name)?.value ?? null;
+    if (value !== null) page.push({ key: bytesOfMapKey(name), value });
+  }
+
+  /** Pages grow while rows are small. */
+  *#storedPages(range: KeyRange, reverse: boolean, wanted: number): Generator<Row[]> {
     let { start, end } = range;
-    let pageRows = Math.min(FIRST_PAGE_ROWS, limits.scanPageRowsMax, limit + this.#dirty.size);
+    let pageRows = Math.min(FIRST_PAGE_ROWS, limits.scanPageRowsMax);
+    let left = wanted;
     for (;;) {
       const page = this.#store.scan(this.#table, { start, end }, pageRows, reverse);
-      yield* page;
+      yield page;
       const last = page.at(-1);
       if (last === undefined || page.length < pageRows) return;
       if (reverse) end = last.key;
@@ -187,7 +195,8 @@ export class OverlayTable<T> {
       let bytes = 0;
       for (const { key, value } of page) bytes += key.length + value.length;
       const fitting = Math.floor((limits.scanPageBytes * page.length) / Math.max(bytes, 1));
-      pageRows = Math.max(1, Math.min(pageRows * 4, fitting, limits.scanPageRowsMax));
+      left = Math.max(left - page.length, FIRST_PAGE_ROWS);
+      pageRows = Math.max(1, Math.min(pageRows * 4, fitting, left, limits.scanPageRowsMax));
     }
   }
 

@@ -64,7 +64,7 @@ function readInKeyOrder(
   const reverse = request.sortOrder === SortOrder.DESCEND;
   const versions: Version[] = [];
   let seen = 0;
-  for (const version of mvcc.range(range, revision, reverse)) {
+  for (const version of mvcc.range(range, revision, reverse, limit + 1)) {
     seen++;
     if (!passes(version, request)) continue;
     if (versions.length === limit) {

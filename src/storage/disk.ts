@@ -56,12 +56,18 @@ export class SqlDisk implements MemberDisk {
   }
 
   write(batch: PersistBatch): void {
-    // One stretch: a failing statement must not leave half a batch for the implicit transaction.
-    this.#durability.transactionSync(() => {
-      if (batch.hardState) this.meta.set('hardState', JSON.stringify(batch.hardState));
-      if (batch.snapshot) this.#install(batch.snapshot.meta);
-      if (batch.entries.length > 0) this.#log.append(batch.entries, batch.commit);
-    });
+    const { hardState, snapshot, entries } = batch;
+    const extending = entries[0]?.index === this.#log.lastIndex + 1;
+    // The common case is one statement, which is whole or not at all by itself. Anything else is
+    // wrapped: a failing statement must not leave half a batch for the implicit transaction.
+    if (extending && !hardState && !snapshot) this.#log.append(entries, batch.commit);
+    else this.#durability.transactionSync(() => this.#writeAll(batch));
+  }
+
+  #writeAll({ hardState, snapshot, entries, commit }: PersistBatch): void {
+    if (hardState) this.meta.set('hardState', JSON.stringify(hardState));
+    if (snapshot) this.#install(snapshot.meta);
+    if (entries.length > 0) this.#log.append(entries, commit);
   }
 
   compact(meta: SnapshotMeta): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
+import { must } from '../../src/lib/assert.ts';
 import type { BugName } from '../../src/raft/bugs.ts';
 import type { StateBug } from '../../src/state/bugs.ts';
-import { must } from '../../src/lib/assert.ts';
 import { runSeeds } from './run.ts';
 
 /** A bug that the simulator needs more worlds for would slip through a night of real use as well. */

@@ -8,6 +8,8 @@ import { SnapshotTransfer } from './snapshot_transfer.ts';
 import type { World } from './world.ts';
 
 const STRAY_FACTOR = 100;
+/** Election timeouts after which nothing that was sent can arrive any more. */
+export const LATENESS_MAX = 8;
 
 /**
  * The network between members: requests and responses, as fetches between objects are. A request
@@ -52,7 +54,7 @@ export class Network {
     const { plan, prng, coverage, faulty } = this.#world;
     if (this.#loses(from, to)) {
       // A refused connection is noticed at once, a silent one after a while, a lost answer never.
-      if (chance(prng, 0.7)) this.#world.after(this.#latencyMs() * intBetween(prng, 1, 20), lose);
+      if (chance(prng, 0.7)) this.#world.after(this.#latencyMs(20), lose);
       return;
     }
     const link = `${from}>${to}`;
@@ -63,7 +65,7 @@ export class Network {
     this.#world.at(atUs, arrive);
     if (!faulty || !chance(prng, plan.duplicateProbability)) return;
     coverage.add('messagesDuplicated');
-    this.#world.after(this.#latencyMs() * intBetween(prng, 1, 50), arrive);
+    this.#world.after(this.#latencyMs(50), arrive);
   }
 
   #request(sender: Instance, to: MemberId, messages: readonly Message[]): void {
@@ -123,10 +125,13 @@ export class Network {
     return chance(prng, plan.lossProbability + this.burstLoss);
   }
 
-  #latencyMs(): number {
+  /** @param factorMax the time is multiplied by up to this. */
+  #latencyMs(factorMax = 1): number {
     const { plan, prng, faulty } = this.#world;
     const usual = plan.latencyMs / 2 + exponential(prng, plan.latencyMs / 2);
-    return faulty && chance(prng, plan.strayProbability) ? usual * STRAY_FACTOR : usual;
+    const stray = faulty && chance(prng, plan.strayProbability) ? STRAY_FACTOR : 1;
+    const factor = factorMax === 1 ? stray : stray * intBetween(prng, 1, factorMax);
+    return Math.min(usual * factor, plan.electionTimeoutMs * LATENESS_MAX);
   }
 
   /** What is sent is a value: a member that changed it later would be found out in the runs that freeze it. */

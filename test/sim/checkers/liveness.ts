@@ -4,6 +4,7 @@ import { utf8 } from '../../../src/lib/bytes.ts';
 import type { Clients } from '../clients.ts';
 import type { Instance } from '../instance.ts';
 import type { Member } from '../member.ts';
+import { LATENESS_MAX } from '../network.ts';
 import { holds } from '../violation.ts';
 import type { World } from '../world.ts';
 import type { Checkers } from './checkers.ts';
@@ -44,7 +45,10 @@ export class LivenessChecker {
   /** P4: a cluster without work falls silent, sets no timer, and (V7) wakes when it is asked. */
   #sleeps(): void {
     const { electionTimeoutMs, quiesceAfterMs } = this.#world.plan;
-    const drowsyMs = 2 * quiesceAfterMs + ELECTIONS * electionTimeoutMs;
+    // A superseded instance that asks for votes for ever keeps no one from serving, but it keeps
+    // them awake; the platform ends it when it has nothing to do.
+    for (const member of this.#members) for (const zombie of member.zombies) zombie.kill();
+    const drowsyMs = 2 * quiesceAfterMs + (ELECTIONS + 2 * LATENESS_MAX) * electionTimeoutMs;
     this.#world.run(this.#world.nowUs + drowsyMs * 1000);
     const before = this.#world.trace.count;
     this.#world.run(this.#world.nowUs + 10 * drowsyMs * 1000);

@@ -1,0 +1,19 @@
+import { cloudflareTest } from '@cloudflare/vitest-pool-workers';
+import { defineConfig } from 'vitest/config';
+
+const root = new URL('../..', import.meta.url).pathname;
+
+/** What needs the platform itself: its SQLite, its objects, the Worker in front of them. */
+export default defineConfig({
+  root,
+  plugins: [
+    cloudflareTest({
+      wrangler: { configPath: `${root}wrangler.toml` },
+      miniflare: { bindings: { ALLOW_NONE_AUTHENTICATION: 'yes', ETCD_LOG_LEVEL: 'error' } },
+    }),
+  ],
+  test: {
+    include: ['test/workerd/**/*.test.ts'],
+    testTimeout: 20_000,
+  },
+});
