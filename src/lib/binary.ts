@@ -89,7 +89,10 @@ export class BinaryReader {
       assert(this.#offset < this.#bytes.length, 'binary record is cut short');
       const byte = this.#bytes[this.#offset++] as number;
       value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
+      if (byte < 0x80) {
+        assert(value <= Number.MAX_SAFE_INTEGER, 'varint is too large');
+        return value;
+      }
       scale *= 0x80;
     }
     assert(false, 'varint is too long');

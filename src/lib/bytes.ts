@@ -3,7 +3,8 @@
 export const EMPTY_BYTES = new Uint8Array(0);
 
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+// Without the option a byte order mark at the start would be dropped: other text than was encoded.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);
@@ -41,7 +42,8 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
 
 /** A copy when the view is a window of a larger buffer, so that a small value cannot pin it. */
 export function ownBytes(bytes: Uint8Array): Uint8Array {
-  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
+  // Not slice(): a Buffer of Node answers that with another view.
+  return bytes.length === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }
 
 /**

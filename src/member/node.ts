@@ -2,7 +2,7 @@ import { encodeCommand } from '../api/command.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import { limits } from '../config.ts';
-import { assert } from '../lib/assert.ts';
+import { assert, must } from '../lib/assert.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
 import type { Prng } from '../lib/prng.ts';
 import type { Input } from '../raft/input.ts';
@@ -74,7 +74,8 @@ export class Node {
   #heldInputs: Input[] = [];
   #soft: SoftState = { role: 'follower', leader: null, term: 0 };
   #staging: Staging;
-  #turnScheduled = false;
+  /** A turn is due or under way. */
+  #busy = false;
   #syncsInFlight = 0;
   /** Proposals are not handed over before this time: the way to the leader has just failed. */
   #holdUntilMs = 0;
@@ -193,14 +194,14 @@ export class Node {
         request,
       });
     this.#proposals.add(encode, this.#nowMs + timeoutMs, done);
-    this.#schedule();
+    if (this.#mayPropose) this.#schedule(); // Otherwise the end of the batch under way does.
   }
 
   /** Linearizability: on success the local state machine contains every write completed before the call. */
   barrier(timeoutMs: number, done: (error: EtcdError | null) => void): void {
     if (this.#stopped) return done(EtcdError.of('stopped'));
     this.#reads.add(this.#nowMs + timeoutMs, done);
-    this.#schedule();
+    if (this.#reads.due) this.#schedule(); // Otherwise the answer to the question under way does.
   }
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
@@ -250,13 +251,17 @@ export class Node {
   }
 
   #schedule(): void {
-    if (this.#turnScheduled || !this.#ready || this.#stopped) return;
-    this.#turnScheduled = true;
+    if (this.#busy || !this.#ready || this.#stopped) return;
+    this.#busy = true;
+    this.#later(() => this.#turn());
+  }
+
+  /** In a task of its own. What goes wrong there ends the member: its rows are what is known to be good. */
+  #later(task: () => void): void {
     this.#host.defer(() => {
-      this.#turnScheduled = false;
       if (this.#stopped) return;
       try {
-        this.#turn();
+        task();
       } catch (error) {
         this.#fail(error);
       }
@@ -276,18 +281,34 @@ export class Node {
     this.#answers.sendNow(output.sendNow);
     if (output.softState) this.#softStateChanged(output.softState);
     if (output.dropped.length > 0) this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
-
-    if (output.persist) this.#write(output.persist);
+    if (output.persist?.snapshot) this.#install(output.persist);
     const results = this.#apply(output.apply);
-    const flushed = this.#flushIfDue() || output.snapshotsWanted.length > 0;
-    this.#sendSnapshots(output.snapshotsWanted);
-    const release = () => this.#answers.release(answering, output.sendAfterPersist);
-    if (output.persist || flushed) this.#sync(release, output.persist?.sequence);
-    else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
-    else release();
-
     this.#answerClients(results, output);
     this.#setAlarm(nowMs, output);
+
+    const rest = () => this.#writeTurn(output, answering);
+    // The commit of rows holds the thread for as long as the disk takes. What was just sent or
+    // answered leaves in the event loop's next round: so the peers' disks work at the same time.
+    const leaving = output.sendNow.length > 0 || results.length > 0 || output.reads.length > 0;
+    if (leaving && this.#writes(output)) this.#later(rest);
+    else rest();
+  }
+
+  #writes(output: Output): boolean {
+    return output.persist !== null || this.#machine.needsFlush || output.snapshotsWanted.length > 0;
+  }
+
+  /** The second half of a turn: rows, and what waits for them. */
+  #writeTurn(output: Output, answering: ReturnType<Answers['take']>): void {
+    const writes = this.#writes(output);
+    if (output.persist && !output.persist.snapshot) this.#host.disk.write(output.persist);
+    this.#flushIfDue();
+    this.#sendSnapshots(output.snapshotsWanted);
+    const release = () => this.#answers.release(answering, output.sendAfterPersist);
+    if (writes) this.#sync(release, output.persist?.sequence);
+    else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
+    else release();
+    this.#busy = false;
     if (output.more || this.#reads.due || this.#inputs.length > 0) this.#schedule();
   }
 
@@ -322,12 +343,12 @@ export class Node {
     inputs.push({ type: 'propose', proposals });
   }
 
-  #write(batch: PersistBatch): void {
+  /** The staged snapshot takes the place of state and log: what is applied next comes after it. */
+  #install(batch: PersistBatch): void {
     this.#host.disk.write(batch);
-    if (!batch.snapshot) return;
+    const { index } = must(batch.snapshot, 'no snapshot to install').meta;
     this.#staging = new Staging(this.#host.disk.state);
     this.#machine = this.#loadMachine();
-    const { index } = batch.snapshot.meta;
     assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
     this.#compactedIndex = index;
     const { memberId } = this.#options;
@@ -348,13 +369,12 @@ export class Node {
   }
 
   /** State rows go to disk in batches; then the log before them may be forgotten. */
-  #flushIfDue(): boolean {
-    if (!this.#machine.needsFlush) return false;
+  #flushIfDue(): void {
+    if (!this.#machine.needsFlush) return;
     this.#machine.flush();
     const { snapshotCount, snapshotCatchUpEntries } = this.#options;
     const index = this.#machine.appliedIndex - snapshotCatchUpEntries;
     if (index - this.#compactedIndex >= snapshotCount) this.#compactLog(index);
-    return true;
   }
 
   #compactLog(index: number): void {

@@ -1,6 +1,6 @@
 /**
- * Every re-introduced bug breaks a rule that the core keeps without it: each scenario runs twice, and
- * says whether the rule held.
+ * Every re-introduced bug breaks a rule that the core keeps without it: each scenario runs twice,
+ * and says whether the rule held.
  */
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../lib/assert.ts';

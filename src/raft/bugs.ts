@@ -21,7 +21,7 @@ export const BUGS = {
   /** etcd #7331, TiKV #9239: the commit index of a new leader may be old. */
   'read-before-own-term-commit': 'a leader answers reads before it committed in its term',
   /** etcd #20418: late heartbeat acknowledgements confirmed a later read. */
-  'read-confirmed-by-old-round': 'acknowledgements of the round before a read confirm it',
+  'read-confirmed-by-old-round': 'acknowledgements of any earlier round confirm a read',
   /** A superseded instance of an object speaks for its member (Durable Objects, known issues). */
   'epoch-ignored': 'messages of superseded instances are taken',
   /** Thesis §3.5, the consistency check of AppendEntries. */

@@ -89,7 +89,9 @@ export function handleVoteReply(state: RaftState, message: VoteReply): void {
   concludePoll(state);
 }
 
-/** Counts the votes. A candidate's own vote counts once it is durable, and nothing is won before. */
+/**
+ * Counts the votes. A candidate's own vote counts once it is durable, and nothing is won before.
+ */
 export function concludePoll(state: RaftState): void {
   const result = pollResult(state);
   if (result === 'pending') return;
@@ -101,7 +103,9 @@ export function concludePoll(state: RaftState): void {
   else if (isHardStateDurable(state) || hasBug(state, 'vote-before-persist')) becomeLeader(state);
 }
 
-/** Our own term and vote may have become durable: that can decide a poll, at once when we are alone. */
+/**
+ * Our own term and vote may have become durable: that can decide a poll, at once when we are alone.
+ */
 export function handleHardStateSaved(state: RaftState): void {
   if (state.role === 'candidate') concludePoll(state);
 }
@@ -116,8 +120,8 @@ function mayCampaign(state: RaftState): boolean {
 }
 
 /**
- * Committed changes of configuration must be in force before standing in one. They are handed out in
- * bounded portions; what does not fit in one waits, and the timer, which stays due, tries again.
+ * Committed changes of configuration must be in force before standing in one. They are handed out
+ * in bounded portions; what does not fit in one waits, and the timer, which stays due, tries again.
  */
 function mayMissConfChange(state: RaftState): boolean {
   const { handedOut, commit } = state.log;

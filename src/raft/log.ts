@@ -23,7 +23,9 @@ export function entryBytes(entry: Entry): number {
 /** A batch handed out to be written and not confirmed yet. */
 interface OutstandingBatch {
   readonly sequence: number;
-  /** The log is durable up to here once the batch is: lowered when a later leader replaces the tail. */
+  /**
+   * The log is durable up to here once the batch is: lowered when a later leader replaces the tail.
+   */
   last: number;
 }
 
@@ -102,19 +104,27 @@ export class RaftLog {
     return cached === undefined ? this.#reader.term(index) : cached.term;
   }
 
-  /** Whether the log holds an entry of this index and term (then it equals the sender's up to there). */
+  /**
+   * Whether the log holds an entry of this index and term (then it equals the sender's up to
+   * there).
+   */
   matches(index: number, term: number): boolean {
     if (index < this.#compacted.index || index > this.lastIndex) return false;
     return this.term(index) === term;
   }
 
-  /** The election restriction (thesis §3.6.1): is a log that ends so at least as up to date as ours? */
+  /**
+   * The election restriction (thesis §3.6.1): is a log that ends so at least as up to date as ours?
+   */
   isUpToDate(lastIndex: number, lastTerm: number): boolean {
     const ownTerm = this.lastTerm;
     return lastTerm > ownTerm || (lastTerm === ownTerm && lastIndex >= this.lastIndex);
   }
 
-  /** Entries in [low, high): at least one, then as many as fit; possibly fewer where disk and cache meet. */
+  /**
+   * Entries in [low, high): at least one, then as many as fit; possibly fewer where disk and cache
+   * meet.
+   */
   slice(low: number, high: number, bytesMax: number): readonly Entry[] {
     assert(low > this.#compacted.index, `read of compacted entry ${low}`);
     assert(high <= this.lastIndex + 1, 'read beyond the log');
@@ -161,7 +171,9 @@ export class RaftLog {
     for (const batch of this.#outstanding) batch.last = Math.min(batch.last, index - 1);
   }
 
-  /** Replaces everything by a snapshot. The log is durable again once the batch that carries it is. */
+  /**
+   * Replaces everything by a snapshot. The log is durable again once the batch that carries it is.
+   */
   reset(meta: SnapshotMeta): void {
     assert(
       meta.index > this.#commit || hasBug(this, 'install-stale-snapshot'),
@@ -251,7 +263,9 @@ export class RaftLog {
     return entries;
   }
 
-  /** Drops a quarter of the cache at once when it is full, so that the array is not moved per entry. */
+  /**
+   * Drops a quarter of the cache at once when it is full, so that the array is not moved per entry.
+   */
   #evict(): void {
     if (this.#cacheBytes <= this.options.cacheBytesMax) return;
     const target = this.options.cacheBytesMax * 0.75;

@@ -13,8 +13,8 @@ export interface MemberChange {
 }
 
 /**
- * How to get there. 'auto': in one step when only one voter is concerned, else through a joint phase
- * that the leader leaves by itself. 'jointExplicit': the operator proposes the exit.
+ * How to get there. 'auto': in one step when only one voter is concerned, else through a joint
+ * phase that the leader leaves by itself. 'jointExplicit': the operator proposes the exit.
  */
 export type Transition = 'auto' | 'jointImplicit' | 'jointExplicit';
 
@@ -24,7 +24,10 @@ export interface ConfChange {
   readonly changes: readonly MemberChange[];
 }
 
-/** The change does not fit the configuration. A committed one is then void, the same on every member. */
+/**
+ * The change does not fit the configuration. A committed one is then void, the same on every
+ * member.
+ */
 export class ConfChangeError extends Error {
   override readonly name = 'ConfChangeError';
 }
@@ -152,8 +155,8 @@ function applyChange(draft: Draft, { type, id }: MemberChange): void {
   draft.learners.delete(id);
   draft.learnersNext.delete(id);
   if (type === 'addVoter') draft.voters.add(id);
-  // A voter of the outgoing half keeps its vote until the joint phase ends; a member cannot be voter
-  // and learner at once, so its new part waits in learnersNext.
+  // A voter of the outgoing half keeps its vote until the joint phase ends; a member cannot be
+  // voter and learner at once, so its new part waits in learnersNext.
   if (type === 'addLearner') (draft.outgoing.has(id) ? draft.learnersNext : draft.learners).add(id);
 }
 

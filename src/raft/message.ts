@@ -3,14 +3,19 @@
  * the simulator drops, delays and repeats it.
  */
 
-/** A member's id: 16 lower-case hexadecimal digits (an unsigned 64-bit integer), so that string order is id order. */
+/**
+ * A member's id: 16 lower-case hexadecimal digits (an unsigned 64-bit integer), so that string
+ * order is id order.
+ */
 export type MemberId = string;
 
 /** What an entry is for. The core looks only into configuration changes. */
 export const EntryKind = { normal: 0, confChange: 1 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
 
-/** One place in the replicated log. `data` is opaque here; empty for the entry that opens a term. */
+/**
+ * One place in the replicated log. `data` is opaque here; empty for the entry that opens a term.
+ */
 export interface Entry {
   readonly index: number;
   readonly term: number;
@@ -18,7 +23,9 @@ export interface Entry {
   readonly data: Uint8Array;
 }
 
-/** A voting configuration. While `votersOutgoing` is not empty both halves must agree (thesis §4.3). */
+/**
+ * A voting configuration. While `votersOutgoing` is not empty both halves must agree (thesis §4.3).
+ */
 export interface ConfState {
   readonly voters: readonly MemberId[];
   readonly votersOutgoing: readonly MemberId[];
@@ -29,7 +36,10 @@ export interface ConfState {
   readonly autoLeave: boolean;
 }
 
-/** Names the state after applying `index`: what a snapshot holds, and what a compacted log starts from. */
+/**
+ * Names the state after applying `index`: what a snapshot holds, and what a compacted log starts
+ * from.
+ */
 export interface SnapshotMeta {
   readonly index: number;
   readonly term: number;
@@ -42,7 +52,8 @@ interface Envelope {
   readonly term: number;
   /**
    * The instance of the sender. The platform may leave a superseded instance of an object running
-   * for a while; everything that carries an epoch below the highest seen from that member is dropped.
+   * for a while; everything that carries an epoch below the highest seen from that member is
+   * dropped.
    */
   readonly epoch: number;
 }
@@ -54,9 +65,15 @@ export interface AppendRequest extends Envelope {
   readonly prevTerm: number;
   readonly entries: readonly Entry[];
   readonly commit: number;
-  /** Rises with every broadcast of a leader. An answer confirms reads that arrived before this round was sent. */
+  /**
+   * Rises with every broadcast of a leader. An answer confirms reads that arrived before this round
+   * was sent.
+   */
   readonly round: number;
-  /** The leader is about to fall silent because nothing is pending; the follower stops its election timer. */
+  /**
+   * The leader is about to fall silent because nothing is pending; the follower stops its election
+   * timer.
+   */
   readonly quiesce: boolean;
 }
 
@@ -64,7 +81,10 @@ export interface AppendReply extends Envelope {
   readonly type: 'appendReply';
   readonly round: number;
   readonly accepted: boolean;
-  /** Accepted: the last index known to be equal to the leader's log, durable. Refused: the prevIndex that did not fit. */
+  /**
+   * Accepted: the last index known to be equal to the leader's log, durable. Refused: the prevIndex
+   * that did not fit.
+   */
   readonly index: number;
   /** Refused: where the logs may still agree (fast repair by term, thesis §3.5 end). */
   readonly hintIndex: number;
@@ -77,7 +97,10 @@ export interface VoteRequest extends Envelope {
   readonly pre: boolean;
   readonly lastIndex: number;
   readonly lastTerm: number;
-  /** The leader asked for this election: the refusal while a leader is live does not apply (thesis §3.10). */
+  /**
+   * The leader asked for this election: the refusal while a leader is live does not apply (thesis
+   * §3.10).
+   */
   readonly transfer: boolean;
 }
 
@@ -103,7 +126,10 @@ export interface InstallSnapshot extends Envelope {
   readonly round: number;
 }
 
-/** A member asks the leader for a read index. `id` rises with each request of one instance of a member. */
+/**
+ * A member asks the leader for a read index. `id` rises with each request of one instance of a
+ * member.
+ */
 export interface ReadRequest extends Envelope {
   readonly type: 'read';
   readonly id: number;

@@ -1,12 +1,17 @@
 import type { Prng } from '../lib/prng.ts';
 import type { MemberId } from './message.ts';
 
-/** How one member's core behaves. All times are in milliseconds of the clock that is passed to `step`. */
+/**
+ * How one member's core behaves. All times are in milliseconds of the clock that is passed to
+ * `step`.
+ */
 export interface RaftOptions {
   readonly id: MemberId;
   readonly prng: Prng;
   readonly heartbeatIntervalMs: number;
-  /** An election starts between one and two of these after the last sign of a leader (thesis §3.4). */
+  /**
+   * An election starts between one and two of these after the last sign of a leader (thesis §3.4).
+   */
   readonly electionTimeoutMs: number;
   /** Entries' bytes in one append. */
   readonly appendBytesMax: number;

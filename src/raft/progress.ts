@@ -44,7 +44,9 @@ export class Progress {
     this.heardMs = nowMs;
   }
 
-  /** The peer's log is equal to ours up to here, durably. Never decreases within a leadership (L10). */
+  /**
+   * The peer's log is equal to ours up to here, durably. Never decreases within a leadership (L10).
+   */
   get match(): number {
     return this.#match;
   }
@@ -80,7 +82,10 @@ export class Progress {
     this.#inflight.push({ lastIndex, sentMs: nowMs });
   }
 
-  /** The peer holds our log up to `index`. Harmless when late or repeated. @returns whether that is news */
+  /**
+   * The peer holds our log up to `index`. Harmless when late or repeated. @returns whether that is
+   * news
+   */
   accepted(index: number, firstIndex: number): boolean {
     const news = index > this.#match;
     if (news) {
@@ -124,7 +129,9 @@ export class Progress {
     this.snapshotFailed = false;
   }
 
-  /** Installed, but the log was compacted further meanwhile: probing will ask for the next snapshot. */
+  /**
+   * Installed, but the log was compacted further meanwhile: probing will ask for the next snapshot.
+   */
   #leaveSnapshot(index: number, firstIndex: number): void {
     if (this.#match + 1 >= firstIndex) this.#replicate();
     else if (this.staged !== null && index >= this.staged.index) this.probe();

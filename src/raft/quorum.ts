@@ -25,7 +25,9 @@ export function majorityReached(
   return sorted[voters.length - majoritySize(voters.length)] as number;
 }
 
-/** The same for a configuration that may be joint: both halves must have reached it (thesis §4.3). */
+/**
+ * The same for a configuration that may be joint: both halves must have reached it (thesis §4.3).
+ */
 export function quorumReached(config: Voters, reached: (id: MemberId) => number): number {
   return Math.min(
     majorityReached(config.voters, reached),

@@ -1,7 +1,7 @@
 /**
  * The Raft consensus core of one member: a state machine that turns inputs into one output and does
- * nothing else. No clock, no timer, no randomness, no I/O of its own. Each rule has a file; here are
- * only the state and the dispatch.
+ * nothing else. No clock, no timer, no randomness, no I/O of its own. Each rule has a file; here
+ * are only the state and the dispatch.
  */
 import { assert, unreachable } from '../lib/assert.ts';
 import { campaign, handleHardStateSaved } from './election.ts';

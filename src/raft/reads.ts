@@ -50,7 +50,7 @@ export function startRound(state: RaftState): void {
   if (!mayConfirm(state)) return;
   for (const read of state.pendingReads) {
     if (read.round !== null) continue;
-    read.round = hasBug(state, 'read-confirmed-by-old-round') ? state.round - 1 : state.round;
+    read.round = hasBug(state, 'read-confirmed-by-old-round') ? 0 : state.round;
     read.index = state.log.commit;
   }
 }

@@ -1,4 +1,6 @@
-/** Configuration changes in the life of a member: applied when committed, finished by the leader. */
+/**
+ * Configuration changes in the life of a member: applied when committed, finished by the leader.
+ */
 import { assert } from '../lib/assert.ts';
 import { decodeConfChange, LEAVE_JOINT } from './confchange.ts';
 import type { ConfChange } from './membership.ts';
@@ -64,8 +66,8 @@ export function pruneConfigHistory(state: RaftState): void {
 }
 
 function applyConfChange(state: RaftState, entry: Entry): boolean {
-  // A change that does not fit is void, on every member alike; it was validated when proposed, so it
-  // can only stem from a leader with validation of another version.
+  // A change that does not fit is void, on every member alike; it was validated when proposed, so
+  // it can only stem from a leader with validation of another version.
   const config = changedConf(state.config, decodeConfChange(entry.data));
   if (config === null) return false;
   const fault = confStateFault(config);

@@ -55,7 +55,7 @@ describe('commit', () => {
     expect([solo.status.commit, solo.member.appliedTexts]).toEqual([2, ['a']]);
   });
 
-  test('of an earlier term happens only through an entry of the own (thesis §3.6.2, figure 3.7)', () => {
+  test('of an earlier term happens only through an entry of the own (figure 3.7)', () => {
     const solo = Solo.leader({ log: logOfTerms(1, 2) });
     solo.receive(appendReply({ from: B, term: 3, index: 2 }));
     expect(solo.status.commit).toBe(0);

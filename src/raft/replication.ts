@@ -20,7 +20,9 @@ export function appendEntry(state: RaftState, kind: EntryKind, data: Uint8Array)
   state.log.append([{ index, term: state.term, kind, data }]);
 }
 
-/** Sends every peer what it may be sent: entries within its window, or a sign of life if one is due. */
+/**
+ * Sends every peer what it may be sent: entries within its window, or a sign of life if one is due.
+ */
 export function replicate(state: RaftState): void {
   for (const [id, progress] of state.progress) replicateTo(state, id, progress);
   state.roundStarted = false;
@@ -61,7 +63,9 @@ export function advanceCommit(state: RaftState): boolean {
   return true;
 }
 
-/** Nothing is under way to any peer, and each holds the whole log and knows that it is committed. */
+/**
+ * Nothing is under way to any peer, and each holds the whole log and knows that it is committed.
+ */
 export function isFullyReplicated(state: RaftState): boolean {
   const { lastIndex, commit } = state.log;
   if (commit !== lastIndex || state.log.durableIndex !== lastIndex) return false;
@@ -112,7 +116,9 @@ function owesCommit(state: RaftState, progress: Progress): boolean {
   return idle && progress.commitSent < Math.min(state.log.commit, progress.match);
 }
 
-/** A heartbeat is an append without entries; to a peer with staged bytes it is the order to install. */
+/**
+ * A heartbeat is an append without entries; to a peer with staged bytes it is the order to install.
+ */
 function sendLifeSign(state: RaftState, id: MemberId, progress: Progress): void {
   if (progress.staged !== null) {
     const { index, term, transferId } = progress.staged;

@@ -22,7 +22,8 @@ export function becomeFollower(state: RaftState, term: number, leader: MemberId 
   state.votes.clear();
   state.quiescent = false;
   if (leader !== null) state.leaderHeardMs = state.nowMs;
-  // A higher term alone does not postpone our own election: only a leader's word or our own vote do.
+  // A higher term alone does not postpone our own election: only a leader's word or our own vote
+  // do.
   if (wasLeader || leader !== null) armElectionTimer(state);
 }
 
@@ -47,7 +48,9 @@ export function becomeCandidate(state: RaftState): void {
   startPoll(state);
 }
 
-/** Takes over: an empty entry opens the term, because only entries of it may be counted (§3.6.2). */
+/**
+ * Takes over: an empty entry opens the term, because only entries of it may be counted (§3.6.2).
+ */
 export function becomeLeader(state: RaftState): void {
   assert(state.role === 'candidate', 'only a candidate becomes leader');
   assert(state.vote === state.id, 'a leader has voted for itself');
@@ -80,7 +83,9 @@ export function castVote(state: RaftState, candidate: MemberId): void {
   state.vote = candidate;
 }
 
-/** The leader is no longer known, and nothing can be done about it here: learners do not campaign. */
+/**
+ * The leader is no longer known, and nothing can be done about it here: learners do not campaign.
+ */
 export function forgetLeader(state: RaftState): void {
   assert(!isVoter(state.config, state.id), 'a voter campaigns instead');
   state.leader = null;

@@ -8,7 +8,10 @@ import { isLeader, type RaftState } from './state.ts';
 import { followerTimers, leaderTimers } from './timers.ts';
 import { settleDeparture, settleTransfer } from './transfer.ts';
 
-/** Commits, applies, keeps time, answers reads and replicates, in an order in which each sees the last. */
+/**
+ * Commits, applies, keeps time, answers reads and replicates, in an order in which each sees the
+ * last.
+ */
 export function settle(state: RaftState): void {
   settleCommit(state);
   if (isLeader(state)) leaderTimers(state);
@@ -41,7 +44,9 @@ export function takeSoftState(state: RaftState): SoftState | null {
   return state.softStateTold;
 }
 
-/** A change of configuration may shrink the quorum, so that more is committed: until nothing moves. */
+/**
+ * A change of configuration may shrink the quorum, so that more is committed: until nothing moves.
+ */
 function settleCommit(state: RaftState): void {
   do {
     if (isLeader(state)) advanceCommit(state);

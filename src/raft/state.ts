@@ -87,7 +87,10 @@ export interface RaftState {
   /** Leader only: one for each peer. */
   readonly progress: Map<MemberId, Progress>;
   heartbeatDueMs: number;
-  /** Rises with every broadcast, never falls within an instance: late answers cannot confirm new reads. */
+  /**
+   * Rises with every broadcast, never falls within an instance: late answers cannot confirm new
+   * reads.
+   */
   round: number;
   /** A round was started in this step; `replicate` sends it. */
   roundStarted: boolean;
@@ -190,12 +193,16 @@ export function isHardStateDurable(state: RaftState): boolean {
   return saved && state.confirmedSequence >= state.hardStateSequence;
 }
 
-/** The entry at the commit index is of this term: then everything committed before is known (R2). */
+/**
+ * The entry at the commit index is of this term: then everything committed before is known (R2).
+ */
 export function hasCommittedInTerm(state: RaftState): boolean {
   return state.log.term(state.log.commit) === state.term;
 }
 
-/** Draws a new timeout in [T, 2T) for each attempt, so that split votes do not repeat (thesis §3.4). */
+/**
+ * Draws a new timeout in [T, 2T) for each attempt, so that split votes do not repeat (thesis §3.4).
+ */
 export function armElectionTimer(state: RaftState): void {
   const { electionTimeoutMs, prng } = state.options;
   const jitterMs = Math.floor(prng.next() * electionTimeoutMs);

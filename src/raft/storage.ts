@@ -6,7 +6,10 @@ import type { HardState } from './output.ts';
  * the platform's storage is. Writing is the runtime's job, described by `Output.persist`.
  */
 export interface LogReader {
-  /** Entries in [low, high), at least one, then as many as fit in bytesMax. All are durable and not compacted. */
+  /**
+   * Entries in [low, high), at least one, then as many as fit in bytesMax. All are durable and not
+   * compacted.
+   */
   entries(low: number, high: number, bytesMax: number): readonly Entry[];
   /** The term of a durable entry that is not compacted, or of the compaction point itself. */
   term(index: number): number;
@@ -15,12 +18,17 @@ export interface LogReader {
 /** What a member knows when it starts: read from rows alone. */
 export interface InitialState {
   readonly hardState: HardState;
-  /** The compaction point: the log holds entries after `snapshot.index`. {index: 0, term: 0} for a new log. */
+  /**
+   * The compaction point: the log holds entries after `snapshot.index`. {index: 0, term: 0} for a
+   * new log.
+   */
   readonly snapshot: SnapshotMeta;
   readonly lastIndex: number;
   /** A lower bound of what was committed, saved with the last rows. */
   readonly commit: number;
-  /** How far the durable state machine has got: committed entries after this are handed out again. */
+  /**
+   * How far the durable state machine has got: committed entries after this are handed out again.
+   */
   readonly applied: number;
   /** The configuration as of `applied`. */
   readonly confState: SnapshotMeta['confState'];

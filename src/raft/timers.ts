@@ -47,7 +47,9 @@ function followerDeadlineMs(state: RaftState): number {
   return Math.min(election, waitingReadsDeadlineMs(state));
 }
 
-/** One election timeout after the latest moment by which a quorum had answered; never when alone. */
+/**
+ * One election timeout after the latest moment by which a quorum had answered; never when alone.
+ */
 function contactDeadlineMs(state: RaftState): number {
   const heardMs = quorumReached(state.config, (id) => {
     if (id === state.id) return Number.POSITIVE_INFINITY;

@@ -5,7 +5,10 @@ import type { MemberId } from './message.ts';
 import type { Progress } from './progress.ts';
 import { envelope, isLeader, isPromotable, type RaftState } from './state.ts';
 
-/** Starts a transfer at the leader; passes the wish on from elsewhere. A transfer to nobody is ignored. */
+/**
+ * Starts a transfer at the leader; passes the wish on from elsewhere. A transfer to nobody is
+ * ignored.
+ */
 export function transferLeadership(state: RaftState, to: MemberId): void {
   if (isLeader(state)) {
     startTransfer(state, to);
@@ -25,9 +28,9 @@ export function startTransfer(state: RaftState, to: MemberId): void {
 }
 
 /**
- * A leader that was removed or demoted leads on without counting itself, until the best placed voter
- * takes over. Leaving at once would strand a group whose members have not learnt of the commit: they
- * would still need the vote of the one that left (thesis §4.2.2).
+ * A leader that was removed or demoted leads on without counting itself, until the best placed
+ * voter takes over. Leaving at once would strand a group whose members have not learnt of the
+ * commit: they would still need the vote of the one that left (thesis §4.2.2).
  */
 export function settleDeparture(state: RaftState): void {
   if (isPromotable(state) || state.transfer !== null) return;

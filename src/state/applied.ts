@@ -6,7 +6,10 @@ import type { Change } from './mvcc.ts';
 import type { Outcome } from './parts.ts';
 import type { ApplyResult, Origin, Response } from './result.ts';
 
-/** The result of one entry. Most results are looked at by nobody but the proposer: events are made when asked for. */
+/**
+ * The result of one entry. Most results are looked at by nobody but the proposer: events are made
+ * when asked for.
+ */
 export class Applied implements ApplyResult {
   readonly index: number;
   readonly origin: Origin;

@@ -71,7 +71,9 @@ export class Compactor {
     } else this.#progress = { revision, table: 'history', cursor: keyAfter(last.key) };
   }
 
-  /** Drops what is not needed of the rows; what is left of rows that follow each other shares a row. */
+  /**
+   * Drops what is not needed of the rows; what is left of rows that follow each other shares a row.
+   */
   #rewrite(rows: readonly Row[], revision: number): void {
     const gone: Uint8Array[] = [];
     const written: Row[] = [];
@@ -105,7 +107,8 @@ export class Compactor {
   }
 
   /**
-   * Needed are: everything from the compact revision on, deletions too, for a watch may begin there;
+   * Needed are: everything from the compact revision on, deletions too, for a watch may begin
+   * there;
    * and of each key that was live then the put that made it so.
    */
   #isNeeded(record: HistoryRecord, revision: number): boolean {

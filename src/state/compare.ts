@@ -15,7 +15,8 @@ export function holdAll(mvcc: Mvcc, compares: readonly Compare[]): boolean {
 
 /**
  * Every key of the range must satisfy the comparison. An empty range is compared as one key that
- * does not exist: all its numbers are zero, and a comparison of its value is false, whichever it is.
+ * does not exist: all its numbers are zero, and a comparison of its value is false, whichever it
+ * is.
  */
 function holds(mvcc: Mvcc, compare: Compare): boolean {
   if (compare.rangeEnd.length === 0) return matches(compare, mvcc.newest(compare.key));
@@ -46,7 +47,10 @@ function matches(compare: Compare, version: Version | null): boolean {
   }
 }
 
-/** What the key has against what the request says. A value meant for another target counts as zero or empty. */
+/**
+ * What the key has against what the request says. A value meant for another target counts as zero
+ * or empty.
+ */
 function difference({ target, targetUnion: union }: Compare, version: Version | null): number {
   switch (target) {
     case Target.VERSION:

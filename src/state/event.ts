@@ -8,7 +8,9 @@ export interface RevisionEvents {
   readonly events: readonly Event[];
 }
 
-/** @param replaced the live version before; null when the key was created, or when it is not known */
+/**
+ * @param replaced the live version before; null when the key was created, or when it is not known
+ */
 export function eventOf(version: Version, replaced: Version | null): Event {
   const type = version.deleted ? Event_EventType.DELETE : Event_EventType.PUT;
   const kv = toKeyValue(version);
@@ -48,7 +50,10 @@ export function replay(
   return batches;
 }
 
-/** The live version before a change; null when there was none, or when only compacted revisions had it. */
+/**
+ * The live version before a change; null when there was none, or when only compacted revisions had
+ * it.
+ */
 export function previousOf(mvcc: Mvcc, version: Version): Version | null {
   if (version.previous === null || version.modRevision - 1 < mvcc.compactRevision) return null;
   const previous = mvcc.history.at(version.previous);

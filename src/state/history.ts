@@ -69,7 +69,10 @@ class IndexedRow {
   }
 }
 
-/** Packs records that follow each other into rows of about limits.historyRowBytes; a big one has its own. */
+/**
+ * Packs records that follow each other into rows of about limits.historyRowBytes; a big one has its
+ * own.
+ */
 export function packRows(records: readonly HistoryRecord[]): Row[] {
   const rows: Row[] = [];
   let first: HistoryRecord | null = null;
@@ -115,7 +118,9 @@ export class History {
     return this.#pendingBytes;
   }
 
-  /** Returns the version as it is kept, and the part of its record that is the same on every member. */
+  /**
+   * Returns the version as it is kept, and the part of its record that is the same on every member.
+   */
   append(draft: Version): { version: Version; content: Uint8Array } {
     const { record, content } = encodeRecord(draft);
     this.#pending.push(record);

@@ -10,7 +10,10 @@ export function keyAfter(key: Uint8Array): Uint8Array {
   return next;
 }
 
-/** The range of a request: one key without an end; an end of one zero byte means all keys from `key` on. */
+/**
+ * The range of a request: one key without an end; an end of one zero byte means all keys from `key`
+ * on.
+ */
 export function keyRangeOf(key: Uint8Array, rangeEnd: Uint8Array): KeyRange {
   if (rangeEnd.length === 0) return { start: key, end: keyAfter(key) };
   if (isOpenEnd(rangeEnd)) return { start: key, end: null };

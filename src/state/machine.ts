@@ -11,7 +11,6 @@ import type {
 } from '../api/gen/rpc_pb.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
-import { BinaryWriter } from '../lib/binary.ts';
 import { crc32c } from '../lib/crc32c.ts';
 import { Applied } from './applied.ts';
 import { NO_BUGS } from './bugs.ts';
@@ -117,7 +116,10 @@ export class StateMachine {
     return this.#origins.lastSequence(memberId, epoch);
   }
 
-  /** A checksum over the outcome of every command so far: equal on all members at the same applied index. */
+  /**
+   * A checksum over the outcome of every command so far: equal on all members at the same applied
+   * index.
+   */
   get chain(): number {
     return this.#chain;
   }
@@ -153,7 +155,10 @@ export class StateMachine {
     );
   }
 
-  /** Writes everything since the last flush, the applied index with it. The caller's turn is one transaction. */
+  /**
+   * Writes everything since the last flush, the applied index with it. The caller's turn is one
+   * transaction.
+   */
   flush(): void {
     if (this.#unflushedCommands === 0) return;
     this.#parts.flush();
@@ -174,7 +179,10 @@ export class StateMachine {
     return response;
   }
 
-  /** Events of whole revisions from the given one on, at least one revision. @throws EtcdError when compacted */
+  /**
+   * Events of whole revisions from the given one on, at least one revision. @throws EtcdError when
+   * compacted
+   */
   eventsFrom(revision: number, withPrevious: boolean, budget: ReplayLimits): RevisionEvents[] {
     const { mvcc } = this.#parts;
     if (revision < mvcc.compactRevision) throw EtcdError.of('compacted');
@@ -276,7 +284,7 @@ export class StateMachine {
   }
 
   #extendChain({ error, changes }: Outcome): void {
-    // Five words, mixed in place: this runs for every command on every member.
+    // A few words, mixed in place: this runs for every command on every member.
     const words = [this.#appliedIndex, this.revision, error?.code ?? 0, changes.length];
     let chain = this.#chain;
     for (const word of words) chain = Math.imul(chain ^ word, 0x85ebca6b) ^ (chain >>> 15);

@@ -16,7 +16,9 @@ export interface MemoryStoreImage {
   readonly staged: ReadonlyMap<TableName, MemoryTable>;
 }
 
-/** The tables in memory: for tests and the simulator, which takes images as "what is on the disk". */
+/**
+ * The tables in memory: for tests and the simulator, which takes images as "what is on the disk".
+ */
 export class MemoryStateStore implements StateStore {
   #live: Tables = new Map();
   #staged: Tables = new Map();

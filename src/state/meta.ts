@@ -30,7 +30,10 @@ export interface Meta {
   /** The compact revision up to which rows are gone. */
   readonly compactedRevision: number;
   readonly progress: CompactionProgress | null;
-  /** A checksum over the outcome of every command since the beginning: equal on all members at an index. */
+  /**
+   * A checksum over the outcome of every command since the beginning: equal on all members at an
+   * index.
+   */
   readonly chain: number;
   readonly origins: Origins;
 }

@@ -44,7 +44,8 @@ export interface NewValue {
 
 /**
  * The keys and their versions. Each changing command makes one main revision; its changes are
- * numbered inside it. Reads at any revision from the compact revision on give the same answer for ever.
+ * numbered inside it. Reads at any revision from the compact revision on give the same answer for
+ * ever.
  */
 export class Mvcc {
   readonly kv: OverlayTable<Version>;
@@ -77,7 +78,10 @@ export class Mvcc {
     return this.#revision;
   }
 
-  /** The revision as a reader inside the command sees it: one more once the command has changed something. */
+  /**
+   * The revision as a reader inside the command sees it: one more once the command has changed
+   * something.
+   */
   get currentRevision(): number {
     return this.#revision + (this.#changes.length > 0 ? 1 : 0);
   }
@@ -87,7 +91,10 @@ export class Mvcc {
     return this.#compactRevision;
   }
 
-  /** The compact revision up to which rows are gone: of this member alone, answers never depend on it. */
+  /**
+   * The compact revision up to which rows are gone: of this member alone, answers never depend on
+   * it.
+   */
   get compactedRevision(): number {
     return this.#compactedRevision;
   }

@@ -84,7 +84,10 @@ export class OverlayTable<T> {
     return value;
   }
 
-  /** @param before what `get` returns for the key now: it tells whether a row will have to be deleted. */
+  /**
+   * @param before what `get` returns for the key now: it tells whether a row will have to be
+   * deleted.
+   */
   set(key: Uint8Array, value: T | null, before: T | null, name = mapKey(key)): void {
     const old = this.#dirty.get(name);
     const stored = old ? old.stored : before !== null;
@@ -97,7 +100,8 @@ export class OverlayTable<T> {
   }
 
   /**
-   * The values of the range in key order, read in bounded pages. The table must not change meanwhile.
+   * The values of the range in key order, read in bounded pages. The table must not change
+   * meanwhile.
    * @param wanted about how many the reader will take
    */
   *scan(range: KeyRange, reverse = false, wanted = Number.POSITIVE_INFINITY): Generator<T> {

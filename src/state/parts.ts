@@ -29,7 +29,8 @@ type Evaluator<C extends Case> = (parts: Parts, request: RequestOf<C>) => Respon
 
 /**
  * The parts of the state machine. A new part adds itself in three lines: its field here, its tables
- * in `tables`, its commands in EVALUATORS. Dirty rows, rollback, flush and snapshots follow from that.
+ * in `tables`, its commands in EVALUATORS. Dirty rows, rollback, flush and snapshots follow from
+ * that.
  */
 export class Parts {
   readonly journal = new Journal();
@@ -116,7 +117,9 @@ const EVALUATORS: { readonly [C in Case]: Evaluator<C> } = {
   },
 };
 
-/** What became of a command: an answer or an error, and the changes of keys, all of one revision. */
+/**
+ * What became of a command: an answer or an error, and the changes of keys, all of one revision.
+ */
 export interface Outcome {
   readonly response: Response | null;
   readonly error: EtcdError | null;

@@ -13,7 +13,10 @@ import { deleteKey, type Leases } from './lease.ts';
 import type { Mvcc } from './mvcc.ts';
 import { toKeyValue, type Version } from './version.ts';
 
-/** What must hold in the state for a put. Checked for all puts of a transaction before the first one. */
+/**
+ * What must hold in the state for a put. Checked for all puts of a transaction before the first
+ * one.
+ */
 export function checkPut(mvcc: Mvcc, leases: Leases, request: PutRequest): void {
   if ((request.ignoreValue || request.ignoreLease) && mvcc.newest(request.key) === null) {
     throw EtcdError.of('keyNotFound');

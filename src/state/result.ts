@@ -9,7 +9,10 @@ export interface Origin {
   readonly sequence: number;
 }
 
-/** The answer to one command: the message that etcd's method returns (header left to the member), or why not. */
+/**
+ * The answer to one command: the message that etcd's method returns (header left to the member), or
+ * why not.
+ */
 export type Response = NonNullable<unknown>;
 
 /** What applying one entry did. */

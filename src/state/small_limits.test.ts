@@ -1,6 +1,8 @@
 import fc from 'fast-check';
-import { describe, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { ALL_KEYS } from './key_range.ts';
 import { Rig } from './testing/rig.ts';
+import { Single } from './testing/single.ts';
 import { life, live } from './testing/steps.ts';
 
 // The same lives with limits so small that every page, row, cache and chunk comes to its end.
@@ -24,6 +26,14 @@ vi.mock('../config.ts', async (original) => {
 });
 
 describe('the state machine beside the model, with tiny limits', () => {
+  it('is made of many small rows', () => {
+    const member = new Single();
+    for (let i = 0; i < 20; i++) member.put('a', 'x'.repeat(50));
+    member.machine.flush();
+    expect(member.store.count('history', ALL_KEYS)).toBe(20);
+    expect(member.snapshotChunks().length).toBeGreaterThan(10);
+  });
+
   it('gives every answer of the model', () => {
     fc.assert(
       fc.property(life, (steps) => live(new Rig(), steps)),

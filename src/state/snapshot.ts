@@ -9,9 +9,12 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
 }
 
-/** First and last of a snapshot's records; rows are between them. */
-const HEADER = TABLES.length;
-const TRAILER = TABLES.length + 1;
+/**
+ * Kinds of records: the first, the last, and rows by table. New tables get new numbers at the end.
+ */
+const HEADER = 0;
+const TRAILER = 1;
+const FIRST_TABLE = 2;
 const FORMAT_VERSION = 1;
 
 /** What a snapshot is the state of. */
@@ -20,7 +23,9 @@ export interface SnapshotPlace {
   readonly term: number;
 }
 
-/** Writes a snapshot as chunks: a header, rows, and a trailer that counts and checks all before it. */
+/**
+ * Writes a snapshot as chunks: a header, rows, and a trailer that counts and checks all before it.
+ */
 export class SnapshotWriter {
   readonly #place: SnapshotPlace;
   readonly #rows: Iterator<readonly [TableName, Row]>;
@@ -46,7 +51,10 @@ export class SnapshotWriter {
       const row = this.#rows.next();
       if (row.done) return this.#finish(writer);
       const [table, { key, value }] = row.value;
-      writer.varint(TABLES.indexOf(table)).bytes(key).bytes(value);
+      writer
+        .varint(FIRST_TABLE + TABLES.indexOf(table))
+        .bytes(key)
+        .bytes(value);
       this.#rowCount++;
     }
     const chunk = writer.finish();
@@ -73,7 +81,9 @@ export class SnapshotReceiver {
     this.#store = store;
   }
 
-  /** @throws SnapshotError when the chunk does not continue a snapshot; nothing is installed by it */
+  /**
+   * @throws SnapshotError when the chunk does not continue a snapshot; nothing is installed by it
+   */
   write(chunk: Uint8Array): void {
     refuseIf(this.#complete, 'bytes after the end');
     const rows = new Map<TableName, Row[]>();
@@ -110,7 +120,7 @@ export class SnapshotReceiver {
         this.#place = { index: reader.varint(), term: reader.varint() };
         continue;
       }
-      const table = TABLES[kind];
+      const table = TABLES[kind - FIRST_TABLE];
       if (table === undefined) throw new SnapshotError(`no table ${kind}`);
       const list = rows.get(table) ?? [];
       rows.set(table, list);

@@ -26,7 +26,10 @@ export interface KeyRange {
 export interface StateStore {
   /** The value, as bytes that the caller may keep; null when there is no such row. */
   get(table: TableName, key: Uint8Array): Uint8Array | null;
-  /** Rows in key order (descending with `reverse`), at most `limit`. A finished list: no cursor stays open. */
+  /**
+   * Rows in key order (descending with `reverse`), at most `limit`. A finished list: no cursor
+   * stays open.
+   */
   scan(table: TableName, range: KeyRange, limit: number, reverse?: boolean): Row[];
   /** The number of rows in the range. */
   count(table: TableName, range: KeyRange): number;

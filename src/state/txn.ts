@@ -98,7 +98,10 @@ function execute(mvcc: Mvcc, leases: Leases, path: Path): TxnResponse {
   return create(TxnResponseSchema, { succeeded: path.succeeded, responses });
 }
 
-/** Answers inside a transaction have a header with nothing but the revision; etcd leaves that of a nested one empty. */
+/**
+ * Answers inside a transaction have a header with nothing but the revision; etcd leaves that of a
+ * nested one empty.
+ */
 function executeOp(mvcc: Mvcc, leases: Leases, path: Path, op: RequestOp): ResponseOp {
   const { request } = op;
   switch (request.case) {

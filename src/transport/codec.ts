@@ -1,6 +1,6 @@
 import { Decoder, Encoder } from 'cbor-x/index-no-eval';
 import { ownBytes } from '../lib/bytes.ts';
-import type { Entry, EntryKind, Message } from '../raft/message.ts';
+import type { Entry, EntryKind, Message, SnapshotMeta } from '../raft/message.ts';
 
 /**
  * CBOR of what members say to each other. Messages are positional: a code for the type, then the
@@ -14,8 +14,11 @@ import type { Entry, EntryKind, Message } from '../raft/message.ts';
 const encoder = new Encoder({ useRecords: false, tagUint8Array: false, mapsAsObjects: true });
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
 
-/** How a field is checked and turned back: text, number, number or null, boolean, entries, byte strings, a plain object. */
-type Field = readonly [name: string, kind: 's' | 'n' | 'n?' | 'b' | 'e' | 'p' | 'o'];
+/**
+ * How a field is checked and turned back: text, number, number or null, boolean, entries, byte
+ * strings, a snapshot's place.
+ */
+type Field = readonly [name: string, kind: 's' | 'n' | 'n?' | 'b' | 'e' | 'p' | 'm'];
 
 const ENVELOPE: readonly Field[] = [
   ['from', 's'],
@@ -52,7 +55,7 @@ const LAYOUTS: readonly { readonly type: Message['type']; readonly fields: reado
   ]),
   layout('timeoutNow', []),
   layout('snapshot', [
-    ['snapshot', 'o'],
+    ['snapshot', 'm'],
     ['transferId', 's'],
     ['round', 'n'],
   ]),
@@ -77,8 +80,9 @@ export class FrameError extends Error {
 }
 
 export function encodeCbor(value: unknown): Uint8Array {
-  // The encoder hands out a view on a buffer that it goes on using.
-  return encoder.encode(value).slice();
+  // The encoder hands out a view on a buffer that it goes on using (a Buffer, where there are such:
+  // its slice() is a view too).
+  return new Uint8Array(encoder.encode(value));
 }
 
 /** @throws FrameError */
@@ -113,7 +117,7 @@ function packMessage(message: Message): unknown[] {
 
 function unpackMessage(value: unknown): Message {
   if (!Array.isArray(value)) throw new FrameError('a message is not a list');
-  const known = LAYOUTS[value[0] as number];
+  const known = isCount(value[0]) ? LAYOUTS[value[0]] : undefined;
   if (!known) throw new FrameError(`unknown message type ${String(value[0])}`);
   const message: Record<string, unknown> = { type: known.type };
   known.fields.forEach(([name, kind], at) => {
@@ -128,7 +132,7 @@ function unpackField(name: string, kind: Field[1], value: unknown): unknown {
     (kind === 'n' && isCount(value)) ||
     (kind === 'n?' && (value === null || isCount(value))) ||
     (kind === 'b' && typeof value === 'boolean') ||
-    (kind === 'o' && typeof value === 'object' && value !== null) ||
+    (kind === 'm' && isSnapshotMeta(value)) ||
     ((kind === 'e' || kind === 'p') && Array.isArray(value));
   if (!fits) throw new FrameError(`${name} is missing or of the wrong type`);
   if (kind === 'e') return unpackEntries(name, value as unknown[]);
@@ -158,6 +162,22 @@ function unpackEntries(name: string, packed: readonly unknown[]): Entry[] {
     });
   }
   return entries;
+}
+
+/** Checked whole: a member that installed a configuration with holes could never start again. */
+function isSnapshotMeta(value: unknown): value is SnapshotMeta {
+  const { index, term, confState } = fieldsOf(value);
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = fieldsOf(confState);
+  const lists = [voters, votersOutgoing, learners, learnersNext];
+  return isCount(index) && isCount(term) && lists.every(isTexts) && typeof autoLeave === 'boolean';
+}
+
+function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null ? { ...value } : {};
+}
+
+function isTexts(value: unknown): value is string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function bytesOf(name: string, value: unknown): Uint8Array {

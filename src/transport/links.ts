@@ -99,6 +99,8 @@ export class Links implements PeerLinks {
     this.#events.exchanged(to, bytes.length, answer.length, this.#nowMs() - sentMs);
     const reply = decodeReply(answer);
     if (reply.status === 'failed') throw new Error(reply.reason);
+    const { memberId } = reply.sender;
+    if (memberId !== to) throw new Error(`the address of ${to} leads to ${memberId}`);
     const mismatch = this.#events.check(reply.sender);
     if (mismatch !== null) throw new Error(mismatch);
     return reply;
@@ -116,10 +118,11 @@ export class Links implements PeerLinks {
   }
 
   /** Chunks one after another: a lost one ends the transfer, and the core asks for a new one. */
-  async #stream(to: MemberId, { transferId, next }: SnapshotSource): Promise<boolean> {
+  async #stream(to: MemberId, source: SnapshotSource): Promise<boolean> {
+    const { transferId } = source;
     try {
       for (let sequence = 0; ; sequence++) {
-        const chunk = next();
+        const chunk = source.next();
         if (chunk === null) return true;
         const reply = await this.exchange(to, { kind: 'chunk', transferId, sequence, chunk });
         if (reply.status !== 'ok') throw new Error(reply.reason);

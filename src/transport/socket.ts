@@ -19,6 +19,9 @@ export class SocketLink implements PeerLink {
   #opening = false;
   #lastId = 0;
   #used = false;
+  #sweeping = false;
+  /** Messages that have come: a sign of life. */
+  #heard = 0;
 
   constructor(
     open: () => Promise<WebSocket>,
@@ -38,16 +41,40 @@ export class SocketLink implements PeerLink {
       this.#connect();
       return this.#fallback.exchange(body);
     }
-    const id = (this.#lastId = (this.#lastId + 1) >>> 0);
+    const id = (this.#lastId + 1) >>> 0;
+    this.#lastId = id;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#settle(id, LATE), this.#timeoutMs);
-      this.#pending.set(id, { resolve, reject, timer });
+      this.#pending.set(id, { resolve, reject, heardBefore: this.#heard, sweeps: 0 });
+      this.#sweepLater();
       try {
         socket.send(encodeMessage(id, body));
-      } catch (error) {
-        this.#settle(id, error instanceof Error ? error : LOST);
+      } catch {
+        this.#closed(socket);
       }
     });
+  }
+
+  /**
+   * Exchanges that are late are found by one timer for all of them: two sweeps after it was begun an
+   * exchange has waited between one and two of the periods. A timer for each would cost as much as
+   * the exchange.
+   */
+  #sweepLater(): void {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    setTimeout(() => {
+      this.#sweeping = false;
+      let dead = false;
+      for (const [id, exchange] of this.#pending) {
+        if (++exchange.sweeps <= 1) continue;
+        this.#settle(id, LATE);
+        dead ||= exchange.heardBefore === this.#heard;
+      }
+      // Not a word in all that time: a connection whose other end vanished (a power cut, a forgotten
+      // address translation) stays open here for many minutes.
+      if (dead && this.#socket) this.#closed(this.#socket);
+      if (this.#pending.size > 0) this.#sweepLater();
+    }, this.#timeoutMs / 2);
   }
 
   #connect(): void {
@@ -68,6 +95,7 @@ export class SocketLink implements PeerLink {
     socket.addEventListener('message', ({ data }) => {
       const message = decodeMessage(data);
       if (message === null) return this.#closed(socket);
+      this.#heard++;
       this.#settle(message.id, message.body);
     });
     socket.addEventListener('close', () => this.#closed(socket));
@@ -99,7 +127,6 @@ export class SocketLink implements PeerLink {
     const exchange = this.#pending.get(id);
     if (!exchange) return; // Came after its time.
     this.#pending.delete(id);
-    clearTimeout(exchange.timer);
     if (outcome instanceof Error) exchange.reject(outcome);
     else exchange.resolve(outcome);
   }
@@ -108,7 +135,8 @@ export class SocketLink implements PeerLink {
 interface Exchange {
   readonly resolve: (body: Uint8Array) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: ReturnType<typeof setTimeout>;
+  readonly heardBefore: number;
+  sweeps: number;
 }
 
 const LATE = new Error('the peer did not answer in time');

@@ -128,21 +128,19 @@ export class Clients {
     instance.request('reads', null, ask, () => done(EtcdError.of('stopped')));
   }
 
-  /** A write that must succeed. */
-  writeOnce(instance: Instance, end: () => void, refused: () => void): void {
+  /** One write; `done` is told how it ended. */
+  writeOnce(instance: Instance, done: (error: EtcdError | null) => void): void {
     const request: WriteRequest = { case: 'put', value: this.#requests.put() };
-    this.#propose(instance, request, this.#world.plan.requestTimeoutMs, (error) => {
-      if (error !== null) refused();
-      end();
-    });
+    this.#propose(instance, request, this.#world.plan.requestTimeoutMs, done);
   }
 
-  /** A linearizable read that must succeed. */
-  readOnce(instance: Instance, request: RangeRequest, end: () => void, refused: () => void): void {
-    this.#barrier(instance, request, this.#world.plan.requestTimeoutMs, (error) => {
-      if (error !== null) refused();
-      end();
-    });
+  /** One linearizable read; `done` is told how it ended. */
+  readOnce(
+    instance: Instance,
+    request: RangeRequest,
+    done: (error: EtcdError | null) => void,
+  ): void {
+    this.#barrier(instance, request, this.#world.plan.requestTimeoutMs, done);
   }
 
   #readSerializable(instance: Instance, end: () => void): void {

@@ -31,7 +31,10 @@ const RESPONSES: Partial<Record<NonNullable<Command['request']['case']>, DescMes
   leaseRevoke: LeaseRevokeResponseSchema,
 };
 
-/** What a machine and the model do differently: an error of its own, so that a seeded bug can be told from a broken test. */
+/**
+ * What a machine and the model do differently: an error of its own, so that a seeded bug can be
+ * told from a broken test.
+ */
 export class Mismatch extends Error {
   override readonly name = 'Mismatch';
 }

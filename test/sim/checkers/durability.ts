@@ -1,4 +1,4 @@
-import type { MemberId, Message } from '../../../src/raft/message.ts';
+import type { AppendReply, MemberId, Message } from '../../../src/raft/message.ts';
 import type { DiskImage } from '../disk_image.ts';
 import type { Instance } from '../instance.ts';
 import { holds } from '../violation.ts';
@@ -47,7 +47,7 @@ export class DurabilityChecker {
       );
     } else if (message.type === 'appendReply' && message.accepted) {
       const durable =
-        this.#elections.durableTerm(from) >= term && holdsLog(instance, image, message.index);
+        this.#elections.durableTerm(from) >= term && holdsLog(instance, image, message);
       holds(durable, 'L9', () => {
         return `${instance.name} acknowledges ${message.index} in term ${term}, durable are ${image.lastIndex} and term ${this.#elections.durableTerm(from)}`;
       });
@@ -55,15 +55,14 @@ export class DurabilityChecker {
   }
 }
 
-/** The durable log holds what the instance's has up to the index. */
-function holdsLog(instance: Instance, image: DiskImage, index: number): boolean {
+/**
+ * The durable log holds what the instance's has up to the index; or it ends in a later term, because
+ * the instance took the entries and what replaced them in one turn, and the disk got the outcome.
+ */
+function holdsLog(instance: Instance, image: DiskImage, { index, term }: AppendReply): boolean {
   if (index <= image.snapshot.index) return true;
+  if ((image.termAt(image.lastIndex) ?? 0) > term) return true;
   if (index > image.lastIndex) return false;
-  // What the instance has replaced since is answered for by the newer leader's entries.
   const { live } = instance.disk;
-  return (
-    index <= live.snapshot.index ||
-    live.termAt(index) === image.termAt(index) ||
-    instance.state !== 'running'
-  );
+  return index <= live.snapshot.index || live.termAt(index) === image.termAt(index);
 }
