@@ -14,7 +14,9 @@ export interface NodeHost {
   wallClockMs(): number;
   /** Calls node.tick() at that time (of nowMs), replacing an earlier wish; null: not at all. */
   setAlarm(atMs: number | null): void;
-  /** Calls back in a turn of its own, after what is already queued: the batching point. */
+  /** Calls back at the end of the current event, before anything else happens. */
+  soon(callback: () => void): void;
+  /** Calls back in an event of its own, after those that have arrived: the batching point. */
   defer(callback: () => void): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
   /** The member cannot go on (a broken invariant, a failed write): it stops serving and is restarted from rows. */

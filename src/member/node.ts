@@ -2,7 +2,7 @@ import { encodeCommand } from '../api/command.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import { limits } from '../config.ts';
-import { assert, must } from '../lib/assert.ts';
+import { assert } from '../lib/assert.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
 import type { Prng } from '../lib/prng.ts';
 import type { Input } from '../raft/input.ts';
@@ -74,8 +74,10 @@ export class Node {
   #heldInputs: Input[] = [];
   #soft: SoftState = { role: 'follower', leader: null, term: 0 };
   #staging: Staging;
-  /** A turn is due or under way. */
-  #busy = false;
+  /** A turn is due: at the end of this event, or in a later one. */
+  #due: 'soon' | 'later' | null = null;
+  /** The last turn with clients' requests had several of them. */
+  #crowded = false;
   #syncsInFlight = 0;
   /** Proposals are not handed over before this time: the way to the leader has just failed. */
   #holdUntilMs = 0;
@@ -194,14 +196,14 @@ export class Node {
         request,
       });
     this.#proposals.add(encode, this.#nowMs + timeoutMs, done);
-    if (this.#mayPropose) this.#schedule(); // Otherwise the end of the batch under way does.
+    if (this.#mayPropose) this.#schedule(true); // Otherwise the end of the batch under way does.
   }
 
   /** Linearizability: on success the local state machine contains every write completed before the call. */
   barrier(timeoutMs: number, done: (error: EtcdError | null) => void): void {
     if (this.#stopped) return done(EtcdError.of('stopped'));
     this.#reads.add(this.#nowMs + timeoutMs, done);
-    if (this.#reads.due) this.#schedule(); // Otherwise the answer to the question under way does.
+    if (this.#reads.due) this.#schedule(true); // Otherwise the answer to the question under way does.
   }
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
@@ -250,22 +252,30 @@ export class Node {
     this.#schedule();
   }
 
-  #schedule(): void {
-    if (this.#busy || !this.#ready || this.#stopped) return;
-    this.#busy = true;
-    this.#later(() => this.#turn());
+  /**
+   * A turn is due. News of peers and disks are rare and worked off at once, in the same event.
+   * Clients may be many: while they come in crowds their turn waits for the end of what has arrived,
+   * so that one batch serves them all; each turn of the event loop costs as much as several requests.
+   */
+  #schedule(clients = false): void {
+    if (!this.#ready || this.#stopped) return;
+    const later = clients && this.#crowded;
+    if (this.#due === 'soon' || (this.#due === 'later' && later)) return;
+    this.#due = later ? 'later' : 'soon';
+    const run = () => this.#run();
+    if (later) this.#host.defer(run);
+    else this.#host.soon(run);
   }
 
-  /** In a task of its own. What goes wrong there ends the member: its rows are what is known to be good. */
-  #later(task: () => void): void {
-    this.#host.defer(() => {
-      if (this.#stopped) return;
-      try {
-        task();
-      } catch (error) {
-        this.#fail(error);
-      }
-    });
+  #run(): void {
+    if (this.#due === null || this.#stopped) return;
+    this.#due = null;
+    try {
+      this.#turn();
+    } catch (error) {
+      // The member ends: its rows are what is known to be good.
+      this.#fail(error);
+    }
   }
 
   #fail(error: unknown): void {
@@ -281,34 +291,18 @@ export class Node {
     this.#answers.sendNow(output.sendNow);
     if (output.softState) this.#softStateChanged(output.softState);
     if (output.dropped.length > 0) this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
-    if (output.persist?.snapshot) this.#install(output.persist);
+
+    if (output.persist) this.#write(output.persist);
     const results = this.#apply(output.apply);
-    this.#answerClients(results, output);
-    this.#setAlarm(nowMs, output);
-
-    const rest = () => this.#writeTurn(output, answering);
-    // The commit of rows holds the thread for as long as the disk takes. What was just sent or
-    // answered leaves in the event loop's next round: so the peers' disks work at the same time.
-    const leaving = output.sendNow.length > 0 || results.length > 0 || output.reads.length > 0;
-    if (leaving && this.#writes(output)) this.#later(rest);
-    else rest();
-  }
-
-  #writes(output: Output): boolean {
-    return output.persist !== null || this.#machine.needsFlush || output.snapshotsWanted.length > 0;
-  }
-
-  /** The second half of a turn: rows, and what waits for them. */
-  #writeTurn(output: Output, answering: ReturnType<Answers['take']>): void {
-    const writes = this.#writes(output);
-    if (output.persist && !output.persist.snapshot) this.#host.disk.write(output.persist);
-    this.#flushIfDue();
+    const flushed = this.#flushIfDue() || output.snapshotsWanted.length > 0;
     this.#sendSnapshots(output.snapshotsWanted);
     const release = () => this.#answers.release(answering, output.sendAfterPersist);
-    if (writes) this.#sync(release, output.persist?.sequence);
+    if (output.persist || flushed) this.#sync(release, output.persist?.sequence);
     else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
     else release();
-    this.#busy = false;
+
+    this.#answerClients(results, output);
+    this.#setAlarm(nowMs, output);
     if (output.more || this.#reads.due || this.#inputs.length > 0) this.#schedule();
   }
 
@@ -325,8 +319,12 @@ export class Node {
       this.#heldInputs = [];
       if (this.#soft.leader !== null && nowMs >= this.#holdUntilMs) this.#takeProposals(inputs);
     }
+    const readers = this.#reads.waitingCount;
     const readId = this.#reads.ask();
-    if (readId !== null) inputs.push({ type: 'read', id: readId });
+    if (readId !== null) {
+      inputs.push({ type: 'read', id: readId });
+      this.#crowded = readers > 1;
+    }
     return inputs;
   }
 
@@ -339,14 +337,16 @@ export class Node {
   #takeProposals(inputs: Input[]): void {
     const batch = this.#proposals.take(limits.turnProposalsMax);
     if (batch.length === 0) return;
+    this.#crowded = batch.length > 1;
     const proposals = batch.map((data) => ({ kind: EntryKind.normal, data }));
     inputs.push({ type: 'propose', proposals });
   }
 
-  /** The staged snapshot takes the place of state and log: what is applied next comes after it. */
-  #install(batch: PersistBatch): void {
+  #write(batch: PersistBatch): void {
     this.#host.disk.write(batch);
-    const { index } = must(batch.snapshot, 'no snapshot to install').meta;
+    if (!batch.snapshot) return;
+    // The staged snapshot has taken the place of state and log: what is applied next comes after it.
+    const { index } = batch.snapshot.meta;
     this.#staging = new Staging(this.#host.disk.state);
     this.#machine = this.#loadMachine();
     assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
@@ -369,12 +369,13 @@ export class Node {
   }
 
   /** State rows go to disk in batches; then the log before them may be forgotten. */
-  #flushIfDue(): void {
-    if (!this.#machine.needsFlush) return;
+  #flushIfDue(): boolean {
+    if (!this.#machine.needsFlush) return false;
     this.#machine.flush();
     const { snapshotCount, snapshotCatchUpEntries } = this.#options;
     const index = this.#machine.appliedIndex - snapshotCatchUpEntries;
     if (index - this.#compactedIndex >= snapshotCount) this.#compactLog(index);
+    return true;
   }
 
   #compactLog(index: number): void {

@@ -28,6 +28,11 @@ export class Reads {
     return this.#count;
   }
 
+  /** Those that the next question will be asked for. */
+  get waitingCount(): number {
+    return this.#waiting.length;
+  }
+
   get deadlineMs(): number | null {
     return this.#nextDeadlineMs;
   }

@@ -170,6 +170,7 @@ export class Server {
       wallClockMs: () => Date.now(),
       setAlarm: (atMs: number | null) => this.#timers.set(atMs, () => runtime?.node.tick()),
       setTimer: (callback: () => void, ms: number) => this.#timers.after(callback, ms),
+      soon: (callback: () => void) => queueMicrotask(callback),
       defer: (callback: () => void) => this.#timers.defer(callback),
       log,
       fatal: (error: Error) => this.#stop(error),

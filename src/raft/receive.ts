@@ -66,8 +66,10 @@ function adoptTerm(state: RaftState, message: Message): boolean {
       becomeFollower(state, message.term, message.from);
       return true;
     case 'appendReply':
-      if (isLeader(state) && hasBug(state, 'step-down-missing')) return true;
-      break;
+      if (!isLeader(state) || !hasBug(state, 'step-down-missing')) break;
+      // Without the rule of terms it would pass for an answer to the present round.
+      handleAppendReply(state, { ...message, round: state.round });
+      return false;
   }
   becomeFollower(state, message.term, null);
   return true;

@@ -153,7 +153,7 @@ export class Clients {
 
   /** As a leader that ends leases proposes it: void once another leads. */
   #onlyInTerm(instance: Instance, request: WriteRequest): number {
-    return request.case === 'leaseRevoke' ? 0 * instance.node.soft.term : 0;
+    return request.case === 'leaseRevoke' ? instance.node.soft.term : 0;
   }
 
   #timeoutMs(): number {

@@ -74,6 +74,14 @@ export class InstanceDisk implements MemberDisk {
     this.#observer.sync(changes, done);
   }
 
+  /**
+   * The event is over. The platform commits what is left of it as a transaction of its own, without
+   * being asked; so two events never share one.
+   */
+  seal(): void {
+    if (this.#transaction.length > 0) this.sync(() => {});
+  }
+
   #change(change: DiskChange): void {
     this.#observer.beforeCall(change.type);
     this.live.apply(change);

@@ -1,4 +1,5 @@
 import { must } from '../../src/lib/assert.ts';
+import { intBetween } from '../../src/lib/prng.ts';
 import type { NodeHost, PeerLinks } from '../../src/member/host.ts';
 import { Node, type NodeOptions } from '../../src/member/node.ts';
 import type { MemberId, Message } from '../../src/raft/message.ts';
@@ -28,6 +29,9 @@ export interface InstanceOwner {
   ended(instance: Instance): void;
 }
 
+/** The longest wait of a task in the event loop. */
+const DEFER_MAX_US = 100;
+
 /**
  * running: the member's current instance. superseded: a newer one has been started from the durable
  * rows; this one goes on until it touches its storage. dead: it does nothing any more.
@@ -50,6 +54,9 @@ export class Instance implements NodeHost {
   #node: Node | null = null;
   #alarm = 0;
   #lastNowMs = 0;
+  #deferredUs = 0;
+  /** What the node wants done before anything else happens. */
+  readonly #endOfEvent: (() => void)[] = [];
 
   constructor(
     world: World,
@@ -106,6 +113,8 @@ export class Instance implements NodeHost {
     this.#world.note(this.name, verb, detail);
     try {
       run();
+      while (this.alive && this.#endOfEvent.length > 0) this.#endOfEvent.shift()?.();
+      if (this.alive) this.disk.seal();
       if (this.alive && this.#node !== null) this.#observer.stepped(this);
     } catch (error) {
       this.fatal(error instanceof Error ? error : new Error(String(error)));
@@ -147,8 +156,15 @@ export class Instance implements NodeHost {
     });
   }
 
+  soon(callback: () => void): void {
+    this.#endOfEvent.push(callback);
+  }
+
   defer(callback: () => void): void {
-    this.#world.after(0, () => this.step('turns', null, callback));
+    // Other events come in between; two of its own tasks stay in order.
+    const delayUs = intBetween(this.#world.prng, 0, DEFER_MAX_US);
+    this.#deferredUs = Math.max(this.#deferredUs, this.#world.nowUs + delayUs);
+    this.#world.at(this.#deferredUs, () => this.step('turns', null, callback));
   }
 
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void {
@@ -181,6 +197,7 @@ export class Instance implements NodeHost {
     this.crashAfterCalls -= 1;
     if (this.crashAfterCalls > 0) return;
     this.#world.coverage.add('crashesInsideTurn');
+    this.#guarded(() => this.#observer.dying(this));
     this.#end('killed at a call');
     throw new CrashSignal('killed');
   }

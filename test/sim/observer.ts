@@ -1,5 +1,5 @@
-import type { ConfState, MemberId, Message } from '../../src/raft/message.ts';
-import type { HardState, PersistBatch } from '../../src/raft/output.ts';
+import type { MemberId, Message } from '../../src/raft/message.ts';
+import type { PersistBatch } from '../../src/raft/output.ts';
 import type { ApplyResult } from '../../src/state/result.ts';
 import type { DiskChange, DiskImage } from './disk_image.ts';
 import type { Instance } from './instance.ts';
@@ -10,6 +10,8 @@ export interface Observer {
   started(instance: Instance): void;
   /** The instance has worked off one event. */
   stepped(instance: Instance): void;
+  /** The instance is killed in the middle of a step: what it has sent speaks of what it has committed. */
+  dying(instance: Instance): void;
   /** The instance is about to write the batch to its live image. */
   writing(instance: Instance, batch: PersistBatch): void;
   /** The changes are part of the member's durable image now. */
@@ -21,5 +23,3 @@ export interface Observer {
   /** The instance's state machine has applied a command. */
   applied(instance: Instance, result: ApplyResult): void;
 }
-
-export type { ConfState, HardState };

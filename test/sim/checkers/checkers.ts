@@ -69,11 +69,16 @@ export class Checkers implements Observer {
     this.operations.settle();
   }
 
+  dying(instance: Instance): void {
+    const view = this.#views.get(instance);
+    if (view !== undefined) this.#log.stepped(instance, view, instance.node.status.raft);
+  }
+
   writing(instance: Instance, batch: PersistBatch): void {
     const view = this.#view(instance);
     if (batch.snapshot !== null) view.installed = batch.snapshot.meta.index;
     const first = batch.entries[0];
-    if (first !== undefined) this.#elections.writesAsLeader(instance, view, first.index);
+    if (first !== undefined) this.#elections.writesAsLeader(instance, first.index);
     this.#log.writing(instance, view, batch);
   }
 

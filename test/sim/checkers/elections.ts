@@ -4,7 +4,6 @@ import type { Coverage } from '../coverage.ts';
 import type { DiskChange } from '../disk_image.ts';
 import type { Instance } from '../instance.ts';
 import { holds } from '../violation.ts';
-import type { View } from './view.ts';
 
 /** E1 to E3: who leads, and what members have promised for ever. */
 export class ElectionChecker {
@@ -60,13 +59,13 @@ export class ElectionChecker {
     return this.#durable.get(id)?.term ?? 0;
   }
 
-  /** E6: a leader only appends. Told before the entries are written. */
-  writesAsLeader(instance: Instance, view: View, firstIndex: number): void {
+  /** E6: a leader never rewrites what it has written as leader. Told before the entries are written. */
+  writesAsLeader(instance: Instance, firstIndex: number): void {
     const { role, term } = instance.node.status.raft;
-    if (role !== 'leader' || view.role !== 'leader' || term !== view.term) return;
-    const next = instance.disk.live.lastIndex + 1;
-    holds(firstIndex === next, 'E6', () => {
-      return `${instance.name} leads term ${term} and rewrites its log from ${firstIndex}`;
+    if (role !== 'leader') return;
+    const replaced = instance.disk.live.termAt(firstIndex);
+    holds(replaced === null || replaced < term, 'E6', () => {
+      return `${instance.name} leads term ${term} and rewrites its own entry ${firstIndex}`;
     });
   }
 

@@ -36,6 +36,10 @@ export class StateChecker {
   /** An instance was rebuilt from the durable rows of its member. */
   started(instance: Instance): void {
     const { machine } = instance.node;
+    const { lastIndex } = instance.disk.live;
+    holds(machine.appliedIndex <= lastIndex, 'S2', () => {
+      return `the rows of ${instance.id} are applied to ${machine.appliedIndex}, its log ends at ${lastIndex}`;
+    });
     const before = this.#durableApplied.get(instance.id) ?? 0;
     holds(machine.appliedIndex >= before, 'L8', () => {
       return `the durable applied index of ${instance.id} falls from ${before} to ${machine.appliedIndex}`;
