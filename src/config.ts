@@ -25,6 +25,8 @@ export const limits = {
   /** Entries' bytes in one append: one fetch between objects stays small enough to be answered in one turn. */
   appendBytesMax: 1_048_576,
   inflightAppendsMax: 4,
+  /** How long a follower may not know of a commit when no append carries it there (its own clients' are told at once). */
+  commitDelayMs: 10,
   /** Requests under way to one peer: appends overlap, and the platform allows few connections. */
   peerRequestsInFlightMax: 4,
   /** A socket between members that was not used for so long is closed: an open one keeps objects awake. */

@@ -6,5 +6,7 @@ export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/*.test.ts', 'test/scenarios/**/*.test.ts', 'test/sim/**/*.test.ts'],
     testTimeout: 30_000,
+    // The default leaves one core idle; the simulator's shards want both.
+    maxWorkers: 2,
   },
 });

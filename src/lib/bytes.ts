@@ -4,7 +4,7 @@ export const EMPTY_BYTES = new Uint8Array(0);
 
 const encoder = new TextEncoder();
 // Without the option a byte order mark at the start would be dropped: other text than was encoded.
-const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const decoder = new TextDecoder('utf-8', { fatal: false, ignoreBOM: true });
 
 export function utf8(text: string): Uint8Array {
   return encoder.encode(text);

@@ -67,16 +67,28 @@ describe('answers', () => {
     rig.open('b', 'turn', 'append');
     rig.open('b', 'read', 'first');
     rig.open('b', 'read', 'second');
-    rig.answers.sendNow([readReply('b', 1), timeoutNow('b')]);
+    rig.answers.sendNow([readReply('b', 1), timeoutNow('b')], []);
     expect(rig.sent).toEqual(['first=readReply', 'b:timeoutNow']);
-    rig.answers.sendNow([readReply('b', 2), readReply('b', 3)]);
+    rig.answers.sendNow([readReply('b', 2), readReply('b', 3)], []);
     expect(rig.sent.slice(2)).toEqual(['second=readReply', 'b:readReply']);
+  });
+
+  it('that wait for no disk end a request of this turn each; the others end later', () => {
+    const rig = new Rig();
+    rig.open('b', 'turn', 'first');
+    rig.open('c', 'turn');
+    rig.open('b', 'turn', 'second');
+    const answering = rig.answers.take(false);
+    rig.answers.sendNow([appendReply('b'), timeoutNow('b'), appendReply('d')], answering);
+    expect(rig.sent).toEqual(['first=appendReply', 'b:timeoutNow', 'd:appendReply']);
+    rig.answers.release(answering, [appendReply('c')]);
+    expect(rig.sent.slice(3)).toEqual(['c=appendReply', 'second=']);
   });
 
   it('leave by link, by peer, when nobody waits', () => {
     const rig = new Rig();
-    rig.answers.sendNow([]);
-    rig.answers.sendNow([timeoutNow('b'), timeoutNow('c'), timeoutNow('b')]);
+    rig.answers.sendNow([], []);
+    rig.answers.sendNow([timeoutNow('b'), timeoutNow('c'), timeoutNow('b')], []);
     expect(rig.sent).toEqual(['b:timeoutNow,timeoutNow', 'c:timeoutNow']);
   });
 
@@ -89,7 +101,7 @@ describe('answers', () => {
     rig.answers.expire(20);
     rig.answers.expire(20);
     expect(rig.sent).toEqual(['old=']);
-    rig.answers.sendNow([readReply('b', 2)]);
+    rig.answers.sendNow([readReply('b', 2)], []);
     expect(rig.sent).toEqual(['old=', 'new=readReply']);
   });
 

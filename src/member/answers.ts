@@ -42,14 +42,18 @@ export class Answers {
     return taken;
   }
 
-  /** Messages that wait for no disk. A read index answers the request that asked for it. */
-  sendNow(messages: readonly Message[]): void {
+  /**
+   * Messages that wait for no disk. A read index answers the request that asked for it, any other
+   * reply one of those that this turn works off: that one is taken out of `answering`.
+   */
+  sendNow(messages: readonly Message[], answering: Open[]): void {
     if (messages.length === 0) return;
-    const rest: Message[] = [];
-    for (const message of messages) {
-      if (message.type !== 'readReply' || !this.#answerRead(message)) rest.push(message);
-    }
-    this.#send(rest);
+    this.#send(
+      messages.filter((message) => {
+        if (message.type === 'readReply') return !this.#answerRead(message);
+        return !isReply(message) || !answerOne(answering, message);
+      }),
+    );
   }
 
   /** The disk has what these messages speak of; ends the given requests. */
@@ -95,4 +99,11 @@ export class Answers {
       );
     }
   }
+}
+
+function answerOne(answering: Open[], message: Message): boolean {
+  const at = answering.findIndex(({ from }) => from === message.to);
+  const [open] = at < 0 ? [] : answering.splice(at, 1);
+  open?.reply([message]);
+  return open !== undefined;
 }

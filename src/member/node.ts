@@ -82,6 +82,9 @@ export class Node {
   /** Proposals are not handed over before this time: the way to the leader has just failed. */
   #holdUntilMs = 0;
   #compactedIndex: number;
+  /** The state up to here is in rows; up to `durableIndex` these are known to be durable. */
+  #flushedIndex = 0;
+  #durableIndex = 0;
   readonly #epoch: number;
   #transfers = 0;
   /** The epoch of this instance is durable: before that it says nothing. */
@@ -111,6 +114,7 @@ export class Node {
         heartbeatIntervalMs: options.heartbeatIntervalMs,
         electionTimeoutMs: options.electionTimeoutMs,
         quiesceAfterMs: options.quiesceAfterMs,
+        commitDelayMs: limits.commitDelayMs,
         appendBytesMax: limits.appendBytesMax,
         inflightAppendsMax: limits.inflightAppendsMax,
         uncommittedBytesMax: limits.uncommittedBytesMax,
@@ -287,8 +291,11 @@ export class Node {
     const nowMs = this.#nowMs;
     this.#expire(nowMs);
     const answering = this.#answers.take(this.#mayPropose);
-    const output = this.#raft.step(this.#takeInputs(nowMs), nowMs);
-    this.#answers.sendNow(output.sendNow);
+    const inputs = this.#takeInputs(nowMs);
+    const compacted = this.#compactionDue();
+    if (compacted !== null) inputs.push({ type: 'compact', index: compacted });
+    const output = this.#raft.step(inputs, nowMs);
+    this.#answers.sendNow(output.sendNow, answering);
     if (output.softState) this.#softStateChanged(output.softState);
     if (output.dropped.length > 0) this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
 
@@ -296,8 +303,10 @@ export class Node {
     const results = this.#apply(output.apply);
     const flushed = this.#flushIfDue() || output.snapshotsWanted.length > 0;
     this.#sendSnapshots(output.snapshotsWanted);
+    if (compacted !== null) this.#compactLog(compacted);
     const release = () => this.#answers.release(answering, output.sendAfterPersist);
-    if (output.persist || flushed) this.#sync(release, output.persist?.sequence);
+    if (output.persist || flushed || compacted !== null)
+      this.#sync(release, output.persist?.sequence);
     else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
     else release();
 
@@ -368,30 +377,44 @@ export class Node {
     return results;
   }
 
-  /** State rows go to disk in batches; then the log before them may be forgotten. */
+  /** State rows go to disk in batches. */
   #flushIfDue(): boolean {
     if (!this.#machine.needsFlush) return false;
-    this.#machine.flush();
-    const { snapshotCount, snapshotCatchUpEntries } = this.#options;
-    const index = this.#machine.appliedIndex - snapshotCatchUpEntries;
-    if (index - this.#compactedIndex >= snapshotCount) this.#compactLog(index);
+    this.#flush();
     return true;
   }
 
+  #flush(): void {
+    this.#machine.flush();
+    this.#flushedIndex = this.#machine.appliedIndex;
+  }
+
+  /**
+   * The log may be forgotten up to here: the state is durable, and slower followers find what they
+   * need behind it. Null when that would gain little.
+   */
+  #compactionDue(): number | null {
+    const { snapshotCount, snapshotCatchUpEntries } = this.#options;
+    const index = this.#durableIndex - snapshotCatchUpEntries;
+    return index - this.#compactedIndex >= snapshotCount ? index : null;
+  }
+
+  /** The core has been told: it asks for nothing before the index any more. */
   #compactLog(index: number): void {
     const { disk } = this.#host;
     disk.compact({ index, term: disk.term(index), confState: this.#raft.status.confState });
     this.#compactedIndex = index;
-    this.#inputs.push({ type: 'compact', index });
   }
 
   /** Calls `then` when everything written so far is durable. */
   #sync(then: () => void, sequence?: number): void {
     this.#syncsInFlight++;
+    const flushedIndex = this.#flushedIndex;
     this.#host.disk.sync((error) => {
       if (this.#stopped) return;
       if (error) return this.#fail(error);
       this.#syncsInFlight--;
+      this.#durableIndex = flushedIndex;
       if (sequence !== undefined) this.#inputs.push({ type: 'persisted', sequence });
       then();
       this.#schedule();
@@ -450,7 +473,7 @@ export class Node {
 
   #sendSnapshots(peers: readonly MemberId[]): void {
     for (const to of peers) {
-      this.#machine.flush();
+      this.#flush();
       const source = this.#machine.openSnapshot();
       const { confState } = this.#raft.status;
       const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;

@@ -3,7 +3,7 @@ import { assert } from '../lib/assert.ts';
 import { hasBug } from './bugs.ts';
 import type { AppendReply, AppendRequest, Entry, MemberId } from './message.ts';
 import { becomeFollower } from './roles.ts';
-import { envelope, isLeader, type RaftState } from './state.ts';
+import { envelope, isHardStateDurable, isLeader, type RaftState } from './state.ts';
 
 /** Takes a leader's entries, its commit index, and its sign of life. The term is ours. */
 export function handleAppend(state: RaftState, message: AppendRequest): void {
@@ -13,6 +13,7 @@ export function handleAppend(state: RaftState, message: AppendRequest): void {
     refuse(state, message);
     return;
   }
+  verify(state, lastNew);
   const comparedTo = hasBug(state, 'commit-beyond-match') ? state.log.lastIndex : lastNew;
   state.log.commitTo(Math.min(message.commit, comparedTo));
   acknowledge(state, message.from, message.round, Math.max(lastNew, state.log.commit));
@@ -112,7 +113,20 @@ function isCaughtUp(state: RaftState, message: AppendRequest): boolean {
   return message.commit === state.log.commit && state.log.commit === state.log.lastIndex;
 }
 
+/** In a term there is one leader, whose log only grows: what was equal once stays so. */
+function verify(state: RaftState, index: number): void {
+  const { term, verified } = state;
+  const known = verified.term === term ? verified.index : 0;
+  state.verified = { term, index: Math.max(known, index) };
+}
+
+/**
+ * An answer that speaks only of what is on the disk already need not wait for what is on its way
+ * there: otherwise reads and heartbeats would wait for every write of their followers.
+ */
 function sendAck(state: RaftState, message: AppendReply): void {
-  if (hasBug(state, 'ack-before-persist')) state.outbox.sendNow(message);
+  const claim = message.accepted ? message.index : 0;
+  const isDurable = isHardStateDurable(state) && claim <= state.log.durableIndex;
+  if (isDurable || hasBug(state, 'ack-before-persist')) state.outbox.sendNow(message);
   else state.outbox.sendAfterPersist(message);
 }

@@ -23,6 +23,12 @@ export interface RaftOptions {
   readonly applyBytesMax: number;
   /** Recent entries kept in memory, in bytes; older ones are read back through `LogReader`. */
   readonly cacheBytesMax: number;
+  /**
+   * How long a peer may not know of a commit that no entries carry to it; 0 (the default): told at
+   * once. A peer whose own proposals are committed is told at once in any case. Under load the next
+   * append carries the index, and a message of its own for each commit would double the traffic.
+   */
+  readonly commitDelayMs?: number;
   /** Silence after so long without work; 0: never. */
   readonly quiesceAfterMs: number;
   /** Test only: re-introduced historic bugs, to prove that the checkers find them. */

@@ -27,7 +27,9 @@ export function propose(state: RaftState, proposals: readonly Proposal[]): void 
 export function handleProposeRequest(state: RaftState, message: ProposeRequest): void {
   if (!isLeader(state)) return;
   const proposals = message.proposals.map((data) => ({ kind: EntryKind.normal, data }));
-  appendProposals(state, proposals);
+  const taken = appendProposals(state, proposals);
+  const progress = state.progress.get(message.from);
+  if (taken > 0 && progress !== undefined) progress.proposedIndex = state.log.lastIndex;
 }
 
 /** Appends in order as far as possible, so that a later proposal never overtakes a refused one. */

@@ -35,7 +35,19 @@ export function handleReadReply(state: RaftState, message: ReadReply): void {
   if (request === undefined || !isCurrent(state, request)) return;
   if (request.leader !== message.from) return;
   state.forwardedReads.splice(at, 1);
+  learnCommit(state, message.index);
   for (const read of request.reads) state.outbox.answerRead(read.id, message.index);
+}
+
+/**
+ * A read index is a commit index of our leader, in our term: what we hold of its log up to there is
+ * committed, and the read need not wait for the append that says so.
+ */
+function learnCommit(state: RaftState, index: number): void {
+  const { log, verified } = state;
+  if (verified.term !== state.term) return;
+  const known = Math.min(index, verified.index);
+  if (known > log.commit) log.commitTo(known);
 }
 
 /**
@@ -64,6 +76,8 @@ export function settleLeaderReads(state: RaftState): void {
   }
   answerConfirmed(state);
   if (state.pendingReads.length === 0 || !mayConfirm(state)) return;
+  answerVouchedFor(state);
+  if (state.pendingReads.length === 0) return;
   // Reads that arrive while a round is under way wait for the next, and share it.
   if (state.pendingReads.some((read) => read.round !== null)) return;
   startRound(state);
@@ -140,6 +154,21 @@ function answerConfirmed(state: RaftState): void {
     id === state.id ? state.round : (state.progress.get(id)?.roundAcked ?? 0),
   );
   answerReads(state, (read) => read.round !== null && read.round <= confirmed);
+}
+
+/**
+ * A request of another voter is an answer by itself: it was sent in our term after the read arrived
+ * there. In a group of three it and we are a quorum, so no other leader can have been elected before
+ * the request was sent, and everything completed by then is in our log: no round is needed.
+ */
+function answerVouchedFor(state: RaftState): void {
+  answerReads(state, (read) => {
+    if (read.round !== null || read.from === null) return false;
+    const isQuorum = quorumReached(state.config, (id) =>
+      id === state.id || id === read.from ? 1 : 0,
+    );
+    return isQuorum >= 1;
+  });
 }
 
 function answerReads(state: RaftState, ready: (read: PendingRead) => boolean): void {

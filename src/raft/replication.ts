@@ -112,8 +112,20 @@ function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
  * follower is then as fresh as a busy one. It takes a place in the window, so at most one waits.
  */
 function owesCommit(state: RaftState, progress: Progress): boolean {
+  const dueMs = commitDueMs(state, progress);
+  return dueMs !== null && state.nowMs >= dueMs;
+}
+
+/** When the peer is to be told of a commit by itself; null when it knows or entries will tell it. */
+export function commitDueMs(state: RaftState, progress: Progress): number | null {
   const idle = progress.state === 'replicate' && progress.inflight === 0;
-  return idle && progress.commitSent < Math.min(state.log.commit, progress.match);
+  if (!idle || progress.commitSent >= Math.min(state.log.commit, progress.match)) {
+    progress.commitOwedMs = null;
+    return null;
+  }
+  progress.commitOwedMs ??= state.nowMs;
+  const isAwaited = progress.proposedIndex > progress.commitSent;
+  return progress.commitOwedMs + (isAwaited ? 0 : (state.options.commitDelayMs ?? 0));
 }
 
 /**

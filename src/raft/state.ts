@@ -81,6 +81,8 @@ export interface RaftState {
   /** The poll is for a hand-over: live leaders do not protect themselves against it. */
   campaignTransfer: boolean;
   electionDeadlineMs: number;
+  /** The last index known to equal the log of the leader of `term`. */
+  verified: { readonly term: number; readonly index: number };
   /** When the current leader was last heard. */
   leaderHeardMs: number;
 
@@ -150,6 +152,7 @@ export function startState(
     votes: new Map(),
     campaignTransfer: false,
     electionDeadlineMs: nowMs,
+    verified: { term: 0, index: 0 },
     leaderHeardMs: nowMs,
     progress: new Map(),
     heartbeatDueMs: nowMs,

@@ -4,6 +4,7 @@ import { isVoter } from './membership.ts';
 import { quiesceDeadlineMs } from './quiescence.ts';
 import { quorumReached } from './quorum.ts';
 import { startRound, waitingReadsDeadlineMs } from './reads.ts';
+import { commitDueMs } from './replication.ts';
 import { becomeFollower, forgetLeader } from './roles.ts';
 import { retrySnapshots } from './snapshots.ts';
 import { isLeader, isPromotable, type RaftState } from './state.ts';
@@ -37,7 +38,16 @@ function leaderDeadlineMs(state: RaftState): number {
   if (state.quiescent) return Number.POSITIVE_INFINITY;
   const heartbeat = state.progress.size === 0 ? Number.POSITIVE_INFINITY : state.heartbeatDueMs;
   const transfer = state.transfer?.deadlineMs ?? Number.POSITIVE_INFINITY;
-  return Math.min(heartbeat, transfer, contactDeadlineMs(state), quiesceDeadlineMs(state));
+  const commit = commitDeadlineMs(state);
+  return Math.min(heartbeat, transfer, commit, contactDeadlineMs(state), quiesceDeadlineMs(state));
+}
+
+function commitDeadlineMs(state: RaftState): number {
+  let deadline = Number.POSITIVE_INFINITY;
+  for (const progress of state.progress.values()) {
+    deadline = Math.min(deadline, commitDueMs(state, progress) ?? deadline);
+  }
+  return deadline;
 }
 
 function followerDeadlineMs(state: RaftState): number {

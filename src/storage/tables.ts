@@ -68,7 +68,9 @@ export class SqlStateStore implements StateStore {
   }
 
   stagePut(table: TableName, rows: readonly Row[]): void {
-    this.#insert(queriesOf(nameOf(table, this.#generation + 1)), rows);
+    const queries = queriesOf(nameOf(table, this.#generation + 1));
+    this.#sql.run(schemaOf(queries.name));
+    this.#insert(queries, rows);
   }
 
   stageClear(): void {

@@ -36,7 +36,7 @@ const snapshot: fc.Arbitrary<SnapshotMeta> = fc.record({
 const envelope = { from: id, to: id, term: count, epoch: count };
 
 /** One arbitrary for each type: a type that is added to the union and not here does not compile. */
-export const MESSAGES: {
+const MESSAGES: {
   readonly [T in Message['type']]: fc.Arbitrary<Extract<Message, { type: T }>>;
 } = {
   append: fc.record({
@@ -89,5 +89,11 @@ export const MESSAGES: {
   }),
   transfer: fc.record({ type: fc.constant('transfer'), ...envelope, transferee: id }),
 };
+
+export const MESSAGE_TYPES = Object.keys(MESSAGES) as Message['type'][];
+
+export function messageOf(type: Message['type']): fc.Arbitrary<Message> {
+  return MESSAGES[type];
+}
 
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(...Object.values(MESSAGES));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { must } from '../lib/assert.ts';
 import type { Message } from '../raft/message.ts';
-import { anyMessage, MESSAGES } from './arbitrary.test-util.ts';
+import { anyMessage, MESSAGE_TYPES, messageOf } from './arbitrary.test-util.ts';
 import { decodeCbor, encodeCbor, FrameError, packMessages, unpackMessages } from './codec.ts';
 
 const transmit = (messages: readonly Message[]) =>
@@ -10,15 +10,15 @@ const transmit = (messages: readonly Message[]) =>
 
 /** A valid message of that type, as the list that goes into CBOR. */
 function packed(type: Message['type'], seed = 1): unknown[] {
-  const [message] = fc.sample(MESSAGES[type], { numRuns: 1, seed });
+  const [message] = fc.sample(messageOf(type), { numRuns: 1, seed });
   const [list] = packMessages([must(message, 'a sample')]);
   return must(list, 'a packed message') as unknown[];
 }
 
-describe.each(Object.keys(MESSAGES) as Message['type'][])('a message of type %s', (type) => {
+describe.each(MESSAGE_TYPES)('a message of type %s', (type) => {
   it('arrives as it was sent', () => {
     fc.assert(
-      fc.property(fc.array(MESSAGES[type], { maxLength: 3 }), (messages) => {
+      fc.property(fc.array(messageOf(type), { maxLength: 3 }), (messages) => {
         expect(transmit(messages)).toEqual(messages);
       }),
       { numRuns: 50 },

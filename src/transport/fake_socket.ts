@@ -34,11 +34,11 @@ export class FakeSocket extends EventTarget {
     if (!this.open) throw new TypeError('the socket is closed');
     this.sent.push(message.slice());
     const other = this.#other;
-    if (other) queueMicrotask(() => other.deliver(message.slice().buffer));
+    if (other) queueMicrotask(() => other.deliver(message.slice().buffer as ArrayBuffer));
   }
 
   /** A message arrives at this end. */
-  deliver(data: unknown): void {
+  deliver(data: string | ArrayBuffer): void {
     this.dispatchEvent(new MessageEvent('message', { data }));
   }
 

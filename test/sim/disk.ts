@@ -76,10 +76,13 @@ export class InstanceDisk implements MemberDisk {
 
   /**
    * The event is over. The platform commits what is left of it as a transaction of its own, without
-   * being asked; so two events never share one.
+   * being asked; so two events never share one. When that fails it resets the instance.
    */
-  seal(): void {
-    if (this.#transaction.length > 0) this.sync(() => {});
+  seal(reset: (error: Error) => void): void {
+    if (this.#transaction.length === 0) return;
+    this.sync((error) => {
+      if (error !== null) reset(error);
+    });
   }
 
   #change(change: DiskChange): void {

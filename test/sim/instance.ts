@@ -114,7 +114,7 @@ export class Instance implements NodeHost {
     try {
       run();
       while (this.alive && this.#endOfEvent.length > 0) this.#endOfEvent.shift()?.();
-      if (this.alive) this.disk.seal();
+      if (this.alive) this.disk.seal((error) => this.fatal(error));
       if (this.alive && this.#node !== null) this.#observer.stepped(this);
     } catch (error) {
       this.fatal(error instanceof Error ? error : new Error(String(error)));

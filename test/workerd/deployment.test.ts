@@ -1,0 +1,77 @@
+import { env } from 'cloudflare:workers';
+import { describe, expect, it } from 'vitest';
+import worker from '../../src/worker.ts';
+import { type Answer, answerOf } from './client.ts';
+
+type Vars = Readonly<Record<string, string>>;
+
+/** A request to the same Worker in a deployment with other variables. */
+function ask(vars: Vars, path: string, init: RequestInit = {}): Promise<Answer> {
+  const request = new Request(`http://edge.example${path}`, init);
+  return answerOf(worker.fetch(request, { ...env, ...vars }));
+}
+
+const PUT = { method: 'POST', body: '{"key":"YQ=="}' };
+
+describe('a deployment whose operator has not decided who is served', () => {
+  const closed = { ALLOW_NONE_AUTHENTICATION: '' };
+
+  it.each(['/v3/kv/put', '/v3/kv/range', '/v3/maintenance/status'])('refuses %s', async (path) => {
+    const { status, json } = await ask(closed, path, PUT);
+    expect(status).toBe(503);
+    expect(json['code']).toBe(14);
+    expect(json['error']).toBe(json['message']);
+    expect(json['message']).toMatch(/ALLOW_NONE_AUTHENTICATION/);
+  });
+
+  it('is not opened by another word than yes', async () => {
+    for (const word of ['true', '1', 'YES', ' yes']) {
+      const vars = { ALLOW_NONE_AUTHENTICATION: word };
+      expect((await ask(vars, '/v3/kv/put', PUT)).status).toBe(503);
+    }
+  });
+});
+
+describe('a deployment with wrong settings', () => {
+  it('says which when the members cannot be told', async () => {
+    const { status, json } = await ask({ ETCD_INITIAL_CLUSTER: 'nonsense' }, '/v3/kv/put', PUT);
+    expect(status).toBeGreaterThanOrEqual(500);
+    expect(json['message']).toBe('ETCD_INITIAL_CLUSTER: "nonsense" is not name=value');
+  });
+
+  it('says which when a member cannot start', async () => {
+    // The member's own variables name m1, m2 and m3.
+    const vars = { ETCD_INITIAL_CLUSTER: 'm9=do://m9' };
+    const { status, json } = await ask(vars, '/v3/kv/put', PUT);
+    const message = 'etcdserver: ETCD_INITIAL_CLUSTER does not name m9, the member to start';
+    expect([status, json]).toEqual([503, { error: message, code: 14, message }]);
+    const health = await ask(vars, '/health');
+    expect(health.status).toBe(503);
+    expect(health.json['health']).toBe('false');
+    expect(health.text).toContain('does not name m9');
+    expect((await ask(vars, '/metrics')).status).toBe(200);
+  });
+});
+
+describe('the route of peers, from outside', () => {
+  const secret = 'a secret of members';
+  const member = { ETCD_NAME: 'm1', PEER_SECRET: secret };
+  const bearer = (text: string) => ({ authorization: `Bearer ${text}` });
+
+  it.each(['GET', 'POST'])('does not exist without a secret: %s', async (method) => {
+    const { status } = await ask({}, '/raft', { method, headers: bearer('') });
+    expect(status).toBe(404);
+  });
+
+  it.each([
+    ['no secret', {}, 401],
+    ['another secret', bearer('guessed'), 403],
+    ['the beginning of it', bearer(secret.slice(0, -1)), 403],
+    ['an empty one', bearer(''), 401],
+  ])('is shut to %s', async (_, headers, status) => {
+    const body = new Uint8Array(8);
+    expect((await ask(member, '/raft', { method: 'POST', headers, body })).status).toBe(status);
+    const upgrade = { headers: { ...headers, upgrade: 'websocket' } };
+    expect((await ask(member, '/raft', upgrade)).status).toBe(status);
+  });
+});
