@@ -206,10 +206,21 @@ describe('at a follower', () => {
   test('a repeated request is answered once', () => {
     const solo = settledLeader();
     const request = { type: 'read' as const, from: C, to: ME, term: 1, epoch: 1, id: 5 };
-    const sent = ofType('append', solo.receive(request, request));
-    const round = sent[0]?.round ?? 0;
-    const answers = ofType('readReply', solo.receive(appendReply({ from: B, index: 1, round })));
+    const answers = ofType('readReply', solo.receive(request, request));
     expect(answers).toMatchObject([{ to: C, id: 5, index: 1 }]);
+  });
+
+  test('a request of a voter makes a quorum of three by itself, with no round', () => {
+    const solo = settledLeader();
+    const output = solo.receive({ type: 'read', from: C, to: ME, term: 1, epoch: 1, id: 5 });
+    expect(ofType('readReply', output)).toMatchObject([{ to: C, id: 5, index: 1 }]);
+    expect(ofType('append', output)).toEqual([]);
+  });
+
+  test('a request of a learner vouches for nothing', () => {
+    const solo = settledLeader();
+    const output = solo.receive({ type: 'read', from: 'stranger', to: ME, term: 1, epoch: 1, id: 5 });
+    expect(ofType('readReply', output)).toEqual([]);
   });
 });
 
