@@ -2,13 +2,14 @@ import type { EtcdError } from '../api/error.ts';
 import { encodeError } from '../api/error-body.ts';
 import { CORS_HEADERS } from './cors.ts';
 
-const SUCCESS_HEADERS = {
+/** Made once: a Response copies them natively, and faster than it reads them off an object. */
+const SUCCESS_HEADERS = new Headers({
   ...CORS_HEADERS,
   'Content-Type': 'application/json',
   'Grpc-Metadata-Content-Type': 'application/grpc',
-} as const;
+});
 
-const FAILURE_HEADERS = { ...CORS_HEADERS, 'Content-Type': 'application/json' } as const;
+const FAILURE_HEADERS = new Headers({ ...CORS_HEADERS, 'Content-Type': 'application/json' });
 
 /** Go's http.Error: text that a browser must not take for anything else. */
 const TEXT_ERROR_HEADERS = {

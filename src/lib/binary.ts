@@ -30,6 +30,18 @@ export class BinaryWriter {
     return this;
   }
 
+  /** What has been written so far: a view, valid until the next write. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  uint32(value: number): this {
+    this.#reserve(4);
+    new DataView(this.#bytes.buffer).setUint32(this.#length, value, true);
+    this.#length += 4;
+    return this;
+  }
+
   /** A signed 64-bit integer. */
   int64(value: bigint): this {
     this.#reserve(8);
@@ -50,9 +62,11 @@ export class BinaryWriter {
     return this.bytes(utf8(value));
   }
 
-  /** What was written, as a buffer of its own. */
+  /** What was written; nothing may be written after it. Has a buffer of its own unless that would be mostly full. */
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    const { buffer } = this.#bytes;
+    const mostlyFull = this.#length * 8 >= buffer.byteLength * 7;
+    return mostlyFull ? this.#bytes.subarray(0, this.#length) : this.#bytes.slice(0, this.#length);
   }
 
   #reserve(more: number): void {

@@ -297,7 +297,10 @@ export class Node {
     const output = this.#raft.step(inputs, nowMs);
     this.#answers.sendNow(output.sendNow, answering);
     if (output.softState) this.#softStateChanged(output.softState);
-    if (output.dropped.length > 0) this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
+    if (output.dropped.length > 0) {
+      this.#proposals.putBack(output.dropped.length);
+      this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
+    }
 
     if (output.persist) this.#write(output.persist);
     const results = this.#apply(output.apply);
@@ -448,6 +451,7 @@ export class Node {
     const error = () =>
       EtcdError.of(this.#soft.leader === null ? 'timeoutDueToLeaderFail' : 'timeout');
     this.#proposals.expire(nowMs, error);
+    this.#proposals.resendStalled(nowMs, this.#options.electionTimeoutMs);
     this.#reads.expire(nowMs, () => EtcdError.of('timeout'));
     this.#answers.expire(nowMs - this.#options.electionTimeoutMs);
   }

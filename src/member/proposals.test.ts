@@ -16,6 +16,7 @@ const late = () => EtcdError.of('timeout');
 class Rig {
   readonly proposals = new Proposals();
   readonly outcomes: string[] = [];
+  lastTaken = 0;
 
   add(name: string, deadlineMs = 1_000): void {
     const encode = (sequence: number) => new TextEncoder().encode(`${name}#${sequence}`);
@@ -25,7 +26,9 @@ class Rig {
   }
 
   take(countMax = 99): string[] {
-    return this.proposals.take(countMax).map((bytes) => new TextDecoder().decode(bytes));
+    const taken = this.proposals.take(countMax).map((bytes) => new TextDecoder().decode(bytes));
+    this.lastTaken = taken.length;
+    return taken;
   }
 
   applied(...sequences: number[]): void {
@@ -55,6 +58,36 @@ describe('proposals', () => {
     rig.proposals.resend();
     rig.add('d');
     expect(rig.take()).toEqual(['b#2', 'c#3', 'd#4']);
+  });
+
+  it('that were given back are the next to be handed over', () => {
+    const rig = new Rig();
+    for (const name of 'abc') rig.add(name);
+    expect(rig.take(3)).toEqual(['a#1', 'b#2', 'c#3']);
+    rig.add('d');
+    rig.proposals.putBack(2);
+    expect(rig.take(3)).toEqual(['b#2', 'c#3', 'd#4']);
+    rig.proposals.putBack(0);
+    expect(rig.take(3)).toEqual([]);
+    expect(() => rig.proposals.putBack(1)).toThrow('more is given back than was taken');
+  });
+
+  it('are handed over again when nothing was applied for so long', () => {
+    const rig = new Rig();
+    const at = (nowMs: number) => {
+      rig.proposals.resendStalled(nowMs, 100);
+      return rig.take();
+    };
+    for (const name of 'abc') rig.add(name);
+    expect(at(1_000)).toEqual(['a#1', 'b#2', 'c#3']);
+    expect(at(1_099)).toEqual([]);
+    rig.applied(1);
+    expect(at(1_099)).toEqual([]);
+    expect(at(1_198)).toEqual([]);
+    expect(at(1_199)).toEqual(['b#2', 'c#3']);
+    expect(at(1_200)).toEqual([]);
+    rig.applied(2, 3);
+    expect(at(9_000)).toEqual([]);
   });
 
   it('are answered once when they are applied twice', () => {
@@ -151,7 +184,7 @@ describe('proposals', () => {
   });
 });
 
-type Step = 'add' | 'take' | 'resend' | 'apply' | 'drop' | 'expire';
+type Step = 'add' | 'take' | 'giveBack' | 'resend' | 'apply' | 'drop' | 'expire';
 
 /**
  * A leader that loses what it is given now and then, and a state machine that applies each number
@@ -177,7 +210,10 @@ function run(steps: readonly Step[]): { rig: Rig; names: string[]; appliedNames:
       names.push(`c${names.length}`);
       rig.add(`c${names.length - 1}`, nowMs + 5);
     } else if (step === 'take') log.push(...rig.take(3));
-    else if (step === 'resend') rig.proposals.resend();
+    else if (step === 'giveBack') {
+      log.push(...rig.take(3).slice(0, 1));
+      rig.proposals.putBack(rig.lastTaken > 1 ? rig.lastTaken - 1 : 0);
+    } else if (step === 'resend') rig.proposals.resend();
     else if (step === 'apply') apply(log.shift());
     else if (step === 'drop') log = log.slice(1);
     else rig.proposals.expire(++nowMs, late);
@@ -190,7 +226,16 @@ function run(steps: readonly Step[]): { rig: Rig; names: string[]; appliedNames:
 }
 
 it('each proposal is applied at most once and answered exactly once, whatever the leader loses', () => {
-  const step = fc.constantFrom<Step>('add', 'add', 'take', 'resend', 'apply', 'drop', 'expire');
+  const step = fc.constantFrom<Step>(
+    'add',
+    'add',
+    'take',
+    'giveBack',
+    'resend',
+    'apply',
+    'drop',
+    'expire',
+  );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
       const { rig, names, appliedNames } = run(steps);

@@ -27,6 +27,11 @@ export class Proposals {
   readonly #pending = new Map<number, Pending>();
   /** Those to hand over next. */
   #queue: Pending[] = [];
+  /** What was handed over last, in order. */
+  #taken: readonly Pending[] = [];
+  /** Something was applied or queued since {@link resendStalled} looked. */
+  #moved = false;
+  #movedMs = 0;
   #lastSequence = 0;
   #nextDeadlineMs: number | null = null;
 
@@ -61,9 +66,29 @@ export class Proposals {
   /** The next commands for the core, encoded, at most so many. */
   take(countMax: number): Uint8Array[] {
     const batch = this.#queue.splice(0, countMax);
-    return batch
-      .filter(({ sequence }) => this.#pending.has(sequence))
-      .map((pending) => pending.encode(pending.sequence));
+    this.#taken = batch.filter(({ sequence }) => this.#pending.has(sequence));
+    return this.#taken.map((pending) => pending.encode(pending.sequence));
+  }
+
+  /** The last so many of what was just taken were given back: they are the next to be taken. */
+  putBack(count: number): void {
+    assert(count <= this.#taken.length, 'more is given back than was taken');
+    if (count > 0) this.#queue = [...this.#taken.slice(-count), ...this.#queue];
+    this.#taken = [];
+  }
+
+  /**
+   * Hands over again everything when nothing was applied for so long. A leader that has no room, or
+   * hands over its leadership and then keeps it, drops what others forward to it without a word.
+   */
+  resendStalled(nowMs: number, patienceMs: number): void {
+    if (this.#moved || this.#pending.size === 0 || this.#queue.length > 0) {
+      this.#moved = false;
+      this.#movedMs = nowMs;
+    } else if (nowMs - this.#movedMs >= patienceMs) {
+      this.#movedMs = nowMs;
+      this.resend();
+    }
   }
 
   /** Hands over again everything that has not been applied: the way to the leader changed or failed. */
@@ -73,6 +98,7 @@ export class Proposals {
 
   /** One of this instance's commands has been applied. */
   applied(result: ApplyResult): void {
+    this.#moved = true;
     const { sequence } = result.origin;
     const skipped: Pending[] = [];
     for (const pending of this.#pending.values()) {
@@ -117,6 +143,7 @@ export class Proposals {
     pending.sequence = ++this.#lastSequence;
     this.#pending.set(pending.sequence, pending);
     this.#queue.push(pending);
+    this.#moved = true;
   }
 
   #renumber(skipped: readonly Pending[]): void {

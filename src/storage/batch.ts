@@ -15,18 +15,16 @@ export interface LogBatch {
 
 const VERSION = 1;
 const CHECKSUM_BYTES = 4;
+/** Term and length as varints of at most eight bytes, and the kind. */
+const ENTRY_HEAD_BYTES_MAX = 17;
 
 /** version, commit, count, then (term, kind, data) for each entry; CRC-32C of all that and the first index at the end. */
 export function encodeBatch(entries: readonly Entry[], commit: number): Uint8Array {
   const first = must(entries[0], 'an empty batch').index;
-  const dataBytes = entries.reduce((sum, { data }) => sum + data.length + 12, 24);
-  const writer = new BinaryWriter(dataBytes).varint(VERSION).varint(commit).varint(entries.length);
+  const size = entries.reduce((sum, { data }) => sum + data.length + ENTRY_HEAD_BYTES_MAX, 32);
+  const writer = new BinaryWriter(size).varint(VERSION).varint(commit).varint(entries.length);
   for (const { term, kind, data } of entries) writer.varint(term).varint(kind).bytes(data);
-  const body = writer.finish();
-  const row = new Uint8Array(body.length + CHECKSUM_BYTES);
-  row.set(body);
-  new DataView(row.buffer).setUint32(body.length, crc32c(body, first >>> 0), true);
-  return row;
+  return writer.uint32(crc32c(writer.written, first >>> 0)).finish();
 }
 
 /** @throws InvariantError when the row is damaged: the member must not speak from it. */

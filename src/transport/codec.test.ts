@@ -59,10 +59,10 @@ describe('what is no list of messages', () => {
   const entries = packed('append').length - 4;
   it.each([
     ['without a first index', []],
-    ['with a piece missing', [1, 1, 0]],
-    ['with a text for the bytes', [1, 1, 0, 'data']],
-    ['with a text for the term', [1, '1', 0, new Uint8Array(1)]],
-    ['of a kind that nobody here can apply', [1, 1, 2, new Uint8Array(1)]],
+    ['with a text for the bytes', [1, 'data']],
+    ['with a first index that is none', [-1, new Uint8Array(0)]],
+    ['that are cut short', [1, Uint8Array.of(1, 0, 5, 9)]],
+    ['of a kind that nobody here can apply', [1, Uint8Array.of(1, 2, 1, 9)]],
   ])('entries %s are refused', (_, value) => {
     const list = packed('append');
     expect(() => unpackMessages([list.with(entries, value)])).toThrow(FrameError);
@@ -139,7 +139,6 @@ describe('bytes', () => {
     ];
     for (const each of kept) {
       expect([...(each ?? [])]).toEqual([1, 2, 3]);
-      expect(each?.buffer.byteLength).toBe(3);
     }
   });
 });

@@ -1,6 +1,7 @@
 import { Decoder, Encoder } from 'cbor-x/index-no-eval';
+import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { ownBytes } from '../lib/bytes.ts';
-import type { Entry, EntryKind, Message, SnapshotMeta } from '../raft/message.ts';
+import type { ConfState, Entry, EntryKind, Message, SnapshotMeta } from '../raft/message.ts';
 
 /**
  * CBOR of what members say to each other. Messages are positional: a code for the type, then the
@@ -143,45 +144,39 @@ function unpackField(name: string, kind: Field[1], value: unknown): unknown {
   return value;
 }
 
-/** First index, then (term, kind, data) of each: indexes of entries in a message are contiguous. */
+/**
+ * The first index, then one byte string with (term, kind, data) of each: indexes of entries in a
+ * message are contiguous. A binary record, because CBOR of so many small items costs ten times as
+ * much on both sides.
+ */
 function packEntries(entries: readonly Entry[]): unknown[] {
-  const packed: unknown[] = [entries[0]?.index ?? 0];
-  for (const { term, kind, data } of entries) packed.push(term, kind, data);
-  return packed;
+  const size = entries.reduce((sum, { data }) => sum + data.length + ENTRY_HEAD_BYTES_MAX, 0);
+  const writer = new BinaryWriter(size);
+  for (const { term, kind, data } of entries) writer.varint(term).varint(kind).bytes(data);
+  return [entries[0]?.index ?? 0, writer.finish()];
 }
 
+/** Term and length as varints of at most eight bytes, and the kind. */
+const ENTRY_HEAD_BYTES_MAX = 17;
+
+/** The entries' data are views on one copy: they are kept together in the log's cache. */
 function unpackEntries(name: string, packed: readonly unknown[]): Entry[] {
-  const first = packed[0];
-  if (!isCount(first) || packed.length % 3 !== 1) throw new FrameError(`${name} is malformed`);
+  const [first, bytes] = packed;
+  if (!isCount(first)) throw new FrameError(`${name} is malformed`);
   const entries: Entry[] = [];
-  for (let at = 1; at < packed.length; at += 3) {
-    const [term, kind, data] = packed.slice(at, at + 3);
-    if (!isCount(term)) throw new FrameError(`${name} is malformed`);
-    if (!ENTRY_KINDS.includes(kind)) throw new FrameError(`${name} has the kind ${String(kind)}`);
-    entries.push({
-      index: first + entries.length,
-      term,
-      kind: kind as EntryKind,
-      data: bytesOf(name, data),
-    });
+  try {
+    const reader = new BinaryReader(bytesOf(name, bytes));
+    for (let index = first; !reader.done; index++) {
+      const term = reader.varint();
+      const kind = reader.varint();
+      if (!ENTRY_KINDS.includes(kind)) throw new FrameError(`${name} has the kind ${kind}`);
+      entries.push({ index, term, kind: kind as EntryKind, data: reader.bytes() });
+    }
+  } catch (error) {
+    if (error instanceof FrameError) throw error;
+    throw new FrameError(`${name} is malformed`);
   }
   return entries;
-}
-
-/** Checked whole: a member that installed a configuration with holes could never start again. */
-function isSnapshotMeta(value: unknown): value is SnapshotMeta {
-  const { index, term, confState } = fieldsOf(value);
-  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = fieldsOf(confState);
-  const lists = [voters, votersOutgoing, learners, learnersNext];
-  return isCount(index) && isCount(term) && lists.every(isTexts) && typeof autoLeave === 'boolean';
-}
-
-function fieldsOf(value: unknown): Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? { ...value } : {};
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
 function bytesOf(name: string, value: unknown): Uint8Array {
@@ -192,4 +187,19 @@ function bytesOf(name: string, value: unknown): Uint8Array {
 
 function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What a snapshot is the state of: taken over as it is, so every part of it is looked at. */
+function isSnapshotMeta(value: unknown): value is SnapshotMeta {
+  if (typeof value !== 'object' || value === null) return false;
+  const { index, term, confState } = value as Partial<SnapshotMeta>;
+  return isCount(index) && isCount(term) && isConfState(confState);
+}
+
+function isConfState(value: unknown): value is ConfState {
+  if (typeof value !== 'object' || value === null) return false;
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = value as Partial<ConfState>;
+  const groups = [voters, votersOutgoing, learners, learnersNext];
+  const isGroup = (ids: unknown) => Array.isArray(ids) && ids.every((id) => typeof id === 'string');
+  return groups.every(isGroup) && typeof autoLeave === 'boolean';
 }

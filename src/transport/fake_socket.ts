@@ -1,4 +1,4 @@
-/** One end of a WebSocket in memory. What it sends is kept, and reaches the other end if it has one. */
+/** One end of a WebSocket in memory. What it sends is kept, and reaches the other end, if any. */
 export class FakeSocket extends EventTarget {
   binaryType = 'blob';
   readyState = 1;

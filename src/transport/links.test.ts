@@ -14,6 +14,8 @@ import type { SnapshotSource } from './peer_links.ts';
 const self: PeerIdentity = { clusterId: 'c', memberId: 'a', databaseId: 'da' };
 const peer: PeerIdentity = { clusterId: 'c', memberId: 'b', databaseId: 'db' };
 
+const NOBODY: PeerIdentity = { clusterId: '', memberId: '', databaseId: '' };
+
 const OK: FrameReply = { sender: peer, status: 'ok', reason: '', messages: [], call: null };
 const NO_VOTERS = { voters: [], votersOutgoing: [], learners: [], learnersNext: [] };
 
@@ -109,6 +111,11 @@ describe('what went wrong', () => {
     ['an answer that is no frame', new Uint8Array(0), /not CBOR/],
     ['a refusal', { ...OK, status: 'refused', reason: 'lost its data' }, /lost its data/],
     ['a peer that starts', { ...OK, status: 'starting', reason: 'waiting for m3' }, /for m3/],
+    [
+      'a peer with wrong settings',
+      { ...OK, sender: NOBODY, status: 'starting', reason: 'ETCD_LOG_LEVEL is wrong' },
+      /ETCD_LOG_LEVEL is wrong/,
+    ],
     ['a failure', { ...OK, status: 'failed', reason: 'not a frame' }, /not a frame/],
     ['another database', { ...OK, sender: { ...peer, databaseId: 'dx' } }, /dx is not db/],
     ['another member', { ...OK, sender: { ...peer, memberId: 'x' } }, /of b leads to x/],

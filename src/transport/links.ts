@@ -98,8 +98,9 @@ export class Links implements PeerLinks {
     const answer = await link.exchange(bytes);
     this.#events.exchanged(to, bytes.length, answer.length, this.#nowMs() - sentMs);
     const reply = decodeReply(answer);
-    if (reply.status === 'failed') throw new Error(reply.reason);
     const { memberId } = reply.sender;
+    // One that could not even find out who it is, for want of settings, still says why.
+    if (reply.status === 'failed' || memberId === '') throw new Error(reply.reason);
     if (memberId !== to) throw new Error(`the address of ${to} leads to ${memberId}`);
     const mismatch = this.#events.check(reply.sender);
     if (mismatch !== null) throw new Error(mismatch);

@@ -9,7 +9,7 @@ import type { DiskChange, DiskImage } from './disk_image.ts';
 import type { Observer } from './observer.ts';
 import { CrashSignal, isInjected, SupersededSignal } from './signals.ts';
 import type { Detail } from './trace.ts';
-import { Violation } from './violation.ts';
+import { holds, Violation } from './violation.ts';
 import type { World } from './world.ts';
 
 /** What an instance needs of its member. */
@@ -32,6 +32,15 @@ export interface InstanceOwner {
 /** The longest wait of a task in the event loop. */
 const DEFER_MAX_US = 100;
 
+/** A burst after a pause takes so long. */
+const BURST_US = 2_000;
+
+/** What keeps its order in such a burst. */
+const ORDERED: ReadonlySet<string> = new Set(['starts', 'turns', 'is durable', 'fails to sync']);
+
+/** Tasks that one event may bring: a turn, and a few more when there is much to apply. */
+const TASKS_MAX = 1_000;
+
 /**
  * running: the member's current instance. superseded: a newer one has been started from the durable
  * rows; this one goes on until it touches its storage. dead: it does nothing any more.
@@ -45,6 +54,8 @@ export class Instance implements NodeHost {
   readonly links: PeerLinks;
   readonly name: string;
   state: InstanceState = 'running';
+  /** A write has failed: nothing that is written after it can become durable. */
+  diskFailed = false;
   /** Everything that happens to it before this time is delivered then, in a burst. */
   pausedUntilUs = 0;
   /** It is killed at the so-many-th call to its host from now. */
@@ -107,18 +118,27 @@ export class Instance implements NodeHost {
   step(verb: string, detail: Detail, run: () => void): void {
     if (!this.alive) return;
     if (this.#world.nowUs < this.pausedUntilUs) {
-      this.#world.at(this.pausedUntilUs, () => this.step(verb, detail, run));
+      this.#world.at(this.#resumedUs(verb), () => this.step(verb, detail, run));
       return;
     }
     this.#world.note(this.name, verb, detail);
     try {
       run();
-      while (this.alive && this.#endOfEvent.length > 0) this.#endOfEvent.shift()?.();
+      this.#finishEvent();
       if (this.alive) this.disk.seal((error) => this.fatal(error));
       if (this.alive && this.#node !== null) this.#observer.stepped(this);
     } catch (error) {
       this.fatal(error instanceof Error ? error : new Error(String(error)));
     }
+  }
+
+  /**
+   * When something that happens in a pause is worked off. What waits for a woken process is in no
+   * order; only its disk and its own tasks keep theirs.
+   */
+  #resumedUs(verb: string): number {
+    const inOrder = ORDERED.has(verb);
+    return this.pausedUntilUs + (inOrder ? 0 : intBetween(this.#world.prng, 0, BURST_US));
   }
 
   /**
@@ -179,6 +199,14 @@ export class Instance implements NodeHost {
       this.#world.fail(new Violation('assert', `${this.name}: ${error.stack ?? error.message}`));
     }
     this.#end(error.name);
+  }
+
+  /** What belongs to the event, and what that brings. */
+  #finishEvent(): void {
+    for (let tasks = 0; this.alive && this.#endOfEvent.length > 0; tasks++) {
+      holds(tasks < TASKS_MAX, 'P3', () => `an event of ${this.name} never ends`);
+      this.#endOfEvent.shift()?.();
+    }
   }
 
   #end(reason: string): void {

@@ -97,6 +97,7 @@ export class Member implements InstanceOwner {
   }
 
   sync(instance: Instance, changes: readonly DiskChange[], done: Transaction['done']): void {
+    if (instance.diskFailed) return;
     const { prng, plan, faulty } = this.#world;
     const delayMs = exponential(prng, plan.syncMs) * (faulty ? this.diskFactor : 1);
     const last = this.#queue[this.#queue.length - 1];
@@ -124,6 +125,7 @@ export class Member implements InstanceOwner {
     if (this.failNextSync && this.#world.faulty) {
       this.failNextSync = false;
       this.#world.coverage.add('syncFailures');
+      instance.diskFailed = true;
       this.#dropTransactions(instance);
       instance.step('fails to sync', null, () => done(new InjectedSyncError('the disk refused')));
       return;

@@ -118,10 +118,11 @@ export class Nemesis {
     const others = this.#members.filter((other) => other !== member);
     if (kind === 'oneWay') {
       coverage.add('partitionsOneWay');
-      const inward = chance(this.#prng, 0.5);
+      const way = pick(this.#prng, ['in', 'out', 'requests'] as const);
       for (const { id } of others) {
-        if (inward) this.#network.cut(id, member.id);
-        else this.#network.cut(member.id, id);
+        if (way === 'in') this.#network.cut(id, member.id);
+        else if (way === 'out') this.#network.cut(member.id, id);
+        else this.#network.cutRequests(id, member.id);
       }
     } else if (kind === 'partial') {
       coverage.add('partitionsPartial');

@@ -24,6 +24,8 @@ export class Network {
   readonly #current: (id: MemberId) => Instance | null;
   /** Directed links that are cut, as `from>to`. */
   readonly #cut = new Set<string>();
+  /** Links over which no request comes through; answers to the other side's requests still do. */
+  readonly #cutForRequests = new Set<string>();
   readonly #lastArrivalUs = new Map<string, number>();
 
   /** @param current the running instance of a member, or null when it is down. */
@@ -45,8 +47,14 @@ export class Network {
     this.#cut.add(`${from}>${to}`);
   }
 
+  /** As behind an address translation: the one side can ask, the other can only answer. */
+  cutRequests(from: MemberId, to: MemberId): void {
+    this.#cutForRequests.add(`${from}>${to}`);
+  }
+
   healAll(): void {
     this.#cut.clear();
+    this.#cutForRequests.clear();
   }
 
   /** Carries something one way. `arrive` is called once, or more often; or `lose`, sooner or later. */
@@ -84,7 +92,10 @@ export class Network {
       };
       receiver.request('receives', messages, receive, fail);
     };
-    this.carry(sender.id, to, arrive, fail);
+    if (this.#cutForRequests.has(`${sender.id}>${to}`)) {
+      this.#world.coverage.add('messagesCut');
+      this.#world.after(this.#latencyMs(20), fail);
+    } else this.carry(sender.id, to, arrive, fail);
   }
 
   #respond(responder: Instance, asker: Instance, replies: readonly Message[]): void {

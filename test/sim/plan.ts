@@ -30,8 +30,6 @@ export interface Plan {
   readonly quiesceAfterMs: number;
   readonly snapshotCount: number;
   readonly snapshotCatchUpEntries: number;
-  /** The log and the state are cut into small pieces, so that a short run crosses many boundaries. */
-  readonly overlayCommandsMax: number;
   readonly faultsMs: number;
   readonly faultIntervalMs: number;
   readonly faultWeights: readonly (readonly [FaultKind, number])[];
@@ -69,8 +67,7 @@ export function planOf(seed: number, prng: Prng, size: number | null): Plan {
     quiesceAfterMs: chance(prng, 0.25) ? electionTimeoutMs * intBetween(prng, 2, 6) : 0,
     snapshotCount: pick(prng, [5, 10, 20, 50]),
     snapshotCatchUpEntries: pick(prng, [0, 1, 5, 20]),
-    overlayCommandsMax: pick(prng, [1, 3, 8, 20]),
-    faultsMs: electionTimeoutMs * intBetween(prng, 12, 30),
+    faultsMs: electionTimeoutMs * intBetween(prng, 10, 24),
     faultIntervalMs: electionTimeoutMs * pick(prng, [0.5, 1, 2]),
     faultWeights: faultWeights(prng),
     latencyMs: (electionTimeoutMs / 100) * pick(prng, [0.2, 1, 3]),

@@ -33,6 +33,7 @@ function smallLimits(prng: Prng): Partial<Limits> {
     appendBytesMax: pick(prng, [100, 500, 1_048_576]),
     applyBytesMax: pick(prng, [100, 1_000, 1_048_576]),
     logCacheBytesMax: pick(prng, [100, 1_000, 1_048_576]),
+    commitDelayMs: pick(prng, [0, 1, 10, 30]),
     inflightAppendsMax: intBetween(prng, 1, 4),
     turnProposalsMax: pick(prng, [1, 3, 512]),
     uncommittedBytesMax: pick(prng, [2_000, 64 * 1024 * 1024]),

@@ -1,3 +1,5 @@
+import { utf8 } from '../../src/lib/bytes.ts';
+import { crc32c } from '../../src/lib/crc32c.ts';
 import type { Message } from '../../src/raft/message.ts';
 
 /** What a trace line may carry: formatted only when somebody reads it. */
@@ -18,6 +20,8 @@ const KEPT_EVENTS = 40;
  */
 export class Trace {
   readonly #recent: TraceEvent[] = [];
+  /** Few texts come again and again. */
+  readonly #textHashes = new Map<string, number>();
   readonly #print: ((line: string) => void) | null;
   #count = 0;
   #hash = 0x811c9dc5;
@@ -60,7 +64,12 @@ export class Trace {
   }
 
   #mixText(text: string): void {
-    for (let i = 0; i < text.length; i++) this.#mix(text.charCodeAt(i));
+    let hash = this.#textHashes.get(text);
+    if (hash === undefined) {
+      hash = crc32c(utf8(text));
+      this.#textHashes.set(text, hash);
+    }
+    this.#mix(hash);
   }
 
   #mixMessage(message: Message): void {

@@ -5,7 +5,10 @@ import { EventQueue } from './event_queue.ts';
 import { type Plan, planOf } from './plan.ts';
 import { exponential } from './random.ts';
 import { type Detail, Trace } from './trace.ts';
-import type { Violation } from './violation.ts';
+import { holds, type Violation } from './violation.ts';
+
+/** Many times what the busiest run needs. */
+const EVENTS_MAX = 1_000_000;
 
 export interface RunOptions {
   readonly seed: number;
@@ -26,6 +29,7 @@ export class World {
   readonly coverage = new Coverage();
   readonly #queue = new EventQueue();
   #nowUs = 0;
+  #events = 0;
   #violation: Violation | null = null;
   /** False once the faults are lifted. */
   faulty = true;
@@ -76,6 +80,8 @@ export class World {
       const event = must(this.#queue.pop(), 'the queue has an event');
       this.#nowUs = event.atUs;
       event.run();
+      this.#events += 1;
+      holds(this.#events < EVENTS_MAX, 'P4', () => 'the cluster never comes to rest');
       if (this.#violation !== null) throw this.#violation;
     }
     if (this.#violation !== null) throw this.#violation;

@@ -22,6 +22,14 @@ async function status(member: string) {
   return { leader, raftAppliedIndex, header: json['header'] as Header };
 }
 
+/** The rows that the platform charges a member for, by its own account. */
+async function rowsWritten(member: string): Promise<number> {
+  const { text } = await get('/metrics', { headers: { 'x-etcd-endpoint': member } });
+  const [, rows] = /^edgetcd_\w*rows_written\w* (\d+)$/m.exec(text) ?? [];
+  if (rows === undefined) throw new Error('no count of rows');
+  return Number(rows);
+}
+
 /** Ends an object as the platform does: at once, with what it has not written lost. */
 async function abort(member: string): Promise<void> {
   const stub = env.MEMBER.getByName(`edgetcd/${member}`);
@@ -65,6 +73,18 @@ describe('three members of one deployment', () => {
     for (const { name, peerURLs } of members) expect(peerURLs).toEqual([`do://${name}`]);
     const ids = members.map(({ ID }) => BigInt(ID));
     expect(ids).toEqual([...ids].sort((a, b) => (a < b ? -1 : 1)));
+  });
+
+  it('write at most two rows for a lone put each', async () => {
+    const puts = 20;
+    const before = await Promise.all(MEMBERS.map(rowsWritten));
+    for (let i = 0; i < puts; i++) await put('lone', `${i}`);
+    const after = await Promise.all(MEMBERS.map(rowsWritten));
+    after.forEach((rows, at) => {
+      const written = rows - (before[at] ?? 0);
+      expect(written).toBeGreaterThan(0);
+      expect(written / puts).toBeLessThanOrEqual(2);
+    });
   });
 
   it('are healthy', async () => {

@@ -72,7 +72,7 @@ async function propose(data: Uint8Array): Promise<Speaker> {
 /** How far a member has applied the log, and what it then holds. */
 async function placeOf(member: string) {
   const { json } = await post('/v3/maintenance/status', {}, member);
-  const { json: hashed } = await post('/v3/maintenance/hash', {}, member);
+  const { json: hashed } = await post('/v3/maintenance/hashkv', {}, member);
   expect(hashed['hash']).toBeTypeOf('number');
   const { raftAppliedIndex } = json as Record<string, string>;
   return { applied: Number(raftAppliedIndex), hash: hashed['hash'] };

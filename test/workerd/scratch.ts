@@ -6,7 +6,7 @@ import { MetaTable } from '../../src/storage/meta.ts';
 import { Sql, type SqlBackend } from '../../src/storage/sql.ts';
 import { SqlStateStore } from '../../src/storage/tables.ts';
 
-/** The database of an object. What is opened from it is what an instance would open that just started. */
+/** The database of an object, opened as by an instance that has just started. */
 export class Scratch {
   readonly sql: Sql;
   readonly #storage: DurableObjectStorage;

@@ -7,7 +7,7 @@ import { inScratch, type Scratch } from './scratch.ts';
 
 const ALL: KeyRange = { start: EMPTY_BYTES, end: null };
 
-/** Few bytes, so that keys meet, and some are prefixes of others; 0 and 255 are the ends of the order. */
+/** Few bytes, so that keys meet and are prefixes of others; 0 and 255 end the order. */
 const key = fc
   .array(fc.constantFrom(0, 1, 97, 255), { maxLength: 4 })
   .map((list) => Uint8Array.from(list));

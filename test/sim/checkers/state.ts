@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { EtcdError } from '../../../src/api/error.ts';
+import { ERRORS, EtcdError } from '../../../src/api/error.ts';
 import { RangeRequestSchema } from '../../../src/api/gen/rpc_pb.ts';
 import { intBetween, type Prng } from '../../../src/lib/prng.ts';
 import type { MemberId } from '../../../src/raft/message.ts';
@@ -194,7 +194,7 @@ export function differenceBetween(expected: ModelAnswer, actual: Outcome): strin
     if (actual.error !== null) return `the error "${actual.error.message}" instead of an answer`;
     return differenceOf(expected, actual.response as ActualAnswer);
   }
-  const wanted = EtcdError.of(expected.error).message;
+  const [, wanted] = ERRORS[expected.error];
   const got = actual.error?.message ?? 'an answer';
   return got === wanted ? null : `${got} instead of "${wanted}"`;
 }

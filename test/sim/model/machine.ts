@@ -23,12 +23,11 @@ export interface ModelMoment {
   readonly compactRevision: number;
 }
 
-/** Why a command of the model ends without effect. */
-class ModelError extends Error {
+/** Why a command of the model ends without effect. Thrown, but no Error: nobody reads its stack. */
+class ModelError {
   readonly error: ErrorName;
 
   constructor(error: ErrorName) {
-    super(error);
     this.error = error;
   }
 }
