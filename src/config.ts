@@ -4,17 +4,32 @@ import { assert } from './lib/assert.ts';
 export const limits = {
   /** etcd's --max-request-bytes: the marshalled request, 1.5 MiB. */
   requestBytesMax: 1_572_864,
-  /** etcd's gRPC receive limit is the request limit and 512 KiB: beyond it the message is not even looked at. */
+  /**
+   * etcd's gRPC receive limit is the request limit and 512 KiB: beyond it the message is not even
+   * looked at.
+   */
   messageBytesMax: 1_572_864 + 524_288,
-  /** The gateway's body: base64 of the largest message and room for JSON around it; more is cut off at once. */
+  /**
+   * The gateway's body: base64 of the largest message and room for JSON around it; more is cut off
+   * at once.
+   */
   bodyBytesMax: 8 * 1024 * 1024,
-  /** A client that stops in the middle of its body is sent away: its request holds memory and a connection. */
+  /**
+   * A client that stops in the middle of its body is sent away: its request holds memory and a
+   * connection.
+   */
   bodyTimeoutMs: 30_000,
   /** A peer's request: several appends or one chunk of a snapshot, and their envelope. */
   peerBodyBytesMax: 8 * 1024 * 1024,
-  /** Nesting of a JSON body: etcd's own messages need less than twenty; the bound protects the decoder's stack. */
+  /**
+   * Nesting of a JSON body: etcd's own messages need less than twenty; the bound protects the
+   * decoder's stack.
+   */
   jsonDepthMax: 100,
-  /** Objects, lists and their elements in one JSON body, far beyond any transaction: a body of `{}`s must not fill the memory. */
+  /**
+   * Objects, lists and their elements in one JSON body, far beyond any transaction: a body of `{}`s
+   * must not fill the memory.
+   */
   jsonItemsMax: 65_536,
   /** etcd's --max-txn-ops. */
   txnOpsMax: 128,
@@ -22,28 +37,47 @@ export const limits = {
   rowBytesMax: 1_900_000,
   /** What an entry may add to a request: indices, ids, lengths. */
   entryOverheadBytes: 4_096,
-  /** Entries' bytes in one append: one fetch between objects stays small enough to be answered in one turn. */
+  /**
+   * Entries' bytes in one append: one fetch between objects stays small enough to be answered in
+   * one turn.
+   */
   appendBytesMax: 1_048_576,
   inflightAppendsMax: 4,
-  /** How long a follower may not know of a commit when no append carries it there (its own clients' are told at once). */
+  /**
+   * How long a follower may not know of a commit when no append carries it there (its own clients'
+   * are told at once).
+   */
   commitDelayMs: 10,
   /** Requests under way to one peer: appends overlap, and the platform allows few connections. */
   peerRequestsInFlightMax: 4,
-  /** A socket between members that was not used for so long is closed: an open one keeps objects awake. */
+  /**
+   * A socket between members that was not used for so long is closed: an open one keeps objects
+   * awake.
+   */
   peerSocketIdleMs: 15_000,
   /** Messages waiting for one peer; older ones are dropped, the core repeats what matters. */
   peerQueueMax: 256,
-  /** Bytes proposed and not committed before new proposals are refused: etcd's MaxUncommittedEntriesSize idea. */
+  /**
+   * Bytes proposed and not committed before new proposals are refused: etcd's
+   * MaxUncommittedEntriesSize idea.
+   */
   uncommittedBytesMax: 64 * 1024 * 1024,
-  /** Proposals waiting at one member: etcd refuses when applied lags committed by 5,000 with "too many requests". */
+  /**
+   * Proposals waiting at one member: etcd refuses when applied lags committed by 5,000 with "too
+   * many requests".
+   */
   pendingProposalsMax: 5_000,
+  pendingProposalBytesMax: 32 * 1024 * 1024,
   /** Reads waiting at one member. */
   pendingReadsMax: 10_000,
   /** Proposals taken into one turn, so that one row and one answer burst stay bounded. */
   turnProposalsMax: 512,
+  turnProposalBytesMax: 4 * 1024 * 1024,
   /** Committed entries applied per turn. */
   applyBytesMax: 4 * 1024 * 1024,
-  /** Recent log entries held in memory: a follower that is a little behind is served without a read. */
+  /**
+   * Recent log entries held in memory: a follower that is a little behind is served without a read.
+   */
   logCacheBytesMax: 8 * 1024 * 1024,
   /** Commands applied in memory before their state rows are written together. */
   overlayCommandsMax: 256,
@@ -53,7 +87,9 @@ export const limits = {
   /** Newest versions of keys kept decoded: a hot key is read without a query. */
   kvCacheEntriesMax: 8_192,
   kvCacheBytesMax: 8 * 1024 * 1024,
-  /** Decoded rows of history kept: walking back through versions meets the same row again and again. */
+  /**
+   * Decoded rows of history kept: walking back through versions meets the same row again and again.
+   */
   historyCacheRowsMax: 128,
   historyCacheBytesMax: 8 * 1024 * 1024,
   /** One page of a scan: what is read ahead of the answer that asked for it. */
@@ -65,10 +101,15 @@ export const limits = {
   compactionRowsPerSlice: 16,
   /** One chunk of a snapshot: below the platform's limit on rows and comfortable for a fetch. */
   snapshotChunkBytes: 1_048_576,
-  /** Rows (batches) in one log segment. A segment is a table of its own, dropped whole: drops cost no rows. */
+  /**
+   * Rows (batches) in one log segment. A segment is a table of its own, dropped whole: drops cost
+   * no rows.
+   */
   logSegmentRows: 4_096,
   logSegmentBytes: 64 * 1024 * 1024,
-  /** How often the platform calls a member that leads, so that it is not taken for idle and evicted. */
+  /**
+   * How often the platform calls a member that leads, so that it is not taken for idle and evicted.
+   */
   watchdogMs: 25_000,
   /** etcd's largest lease TTL. */
   leaseTtlSecondsMax: 9_000_000_000,
@@ -81,7 +122,9 @@ export const defaults = {
   electionTimeoutMs: 1_000,
   /** ETCD_SNAPSHOT_COUNT of etcd 3.6: applied entries between compactions of the log. */
   snapshotCount: 10_000,
-  /** Entries kept behind the compaction point for followers that are a little slow (etcd's default). */
+  /**
+   * Entries kept behind the compaction point for followers that are a little slow (etcd's default).
+   */
   snapshotCatchUpEntries: 5_000,
   /** ETCD_QUOTA_BACKEND_BYTES: 0 is etcd's default of 2 GiB. */
   quotaBackendBytes: 2 * 1024 * 1024 * 1024,

@@ -19,7 +19,10 @@ interface NativeBytes {
   toBase64?(): string;
 }
 
-/** Names where the text is no base64. What stands before is ASCII: characters and bytes are the same. */
+/**
+ * Names where the text is no base64. What stands before is ASCII: characters and bytes are the
+ * same.
+ */
 export class Base64Error extends Error {
   override readonly name = 'Base64Error';
 
@@ -89,7 +92,9 @@ function valueAt(text: string, i: number): number {
   return VALUES[text.charCodeAt(i)] ?? INVALID;
 }
 
-/** Go's decoder, group by group: line breaks are skipped, and an error names its place as Go does. */
+/**
+ * Go's decoder, group by group: line breaks are skipped, and an error names its place as Go does.
+ */
 export function decodeLenient(text: string): Uint8Array {
   const bytes = new Uint8Array(Math.floor(text.length / 4) * 3 + 3);
   let length = 0;
@@ -124,7 +129,10 @@ export function decodeLenient(text: string): Uint8Array {
   return bytes.slice(0, length);
 }
 
-/** Behind a first `=` that stands after `count` characters: its partner, if one is due, and nothing more. */
+/**
+ * Behind a first `=` that stands after `count` characters: its partner, if one is due, and nothing
+ * more.
+ */
 function endOfPadding(text: string, start: number, count: number): number {
   let at = start;
   if (count === 2) {

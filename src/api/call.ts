@@ -37,7 +37,10 @@ export interface PlainReply {
 export interface MemberRpc {
   /** One unary gateway method: a path such as "/v3/kv/put" and the body as text. */
   call(path: string, body: string, context: CallContext): Promise<CallReply>;
-  /** "/version", "/metrics", "/health", "/livez", "/readyz" and "/readyz/<check>"; the query without "?". */
+  /**
+   * "/version", "/metrics", "/health", "/livez", "/readyz" and "/readyz/<check>"; the query without
+   * "?".
+   */
   inspect(path: string, query: string): Promise<PlainReply>;
   /** Messages of a peer (CBOR), answered by messages (CBOR). */
   raft(body: ArrayBuffer): Promise<ArrayBuffer>;

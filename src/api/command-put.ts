@@ -92,7 +92,10 @@ function isAscii(text: string): boolean {
   return true;
 }
 
-/** The command, if it is a put and nothing in it is unusual; otherwise null: ask the generic decoder. */
+/**
+ * The command, if it is a put and nothing in it is unusual; otherwise null: ask the generic
+ * decoder.
+ */
 export function decodePutCommand(bytes: Uint8Array): Command | null {
   const reader = new WireReader(bytes);
   let memberId = '';

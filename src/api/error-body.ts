@@ -7,7 +7,10 @@ interface HttpStatus {
   readonly text: string;
 }
 
-/** grpc-gateway's mapping. Canceled is 408 as in etcd 3.5; 3.6 says 499, which is no registered status. */
+/**
+ * grpc-gateway's mapping. Canceled is 408 as in etcd 3.5; 3.6 says 499, which is no registered
+ * status.
+ */
 const HTTP: Readonly<Record<Code, HttpStatus>> = {
   [Code.ok]: { status: 200, text: 'OK' },
   [Code.canceled]: { status: 408, text: 'Request Timeout' },
@@ -38,7 +41,10 @@ export interface ErrorAnswer {
   readonly body: string;
 }
 
-/** The answer of a unary method, in the key order of etcd 3.5: clients of 3.4, 3.5 and 3.6 find their keys. */
+/**
+ * The answer of a unary method, in the key order of etcd 3.5: clients of 3.4, 3.5 and 3.6 find
+ * their keys.
+ */
 export function encodeError(error: EtcdError): ErrorAnswer {
   const message = jsonString(error.message);
   return {

@@ -110,7 +110,9 @@ const CLOSE = 0x7d;
 /** Integers of so many digits are exact as JavaScript's numbers. */
 const DIGITS_MAX = 15;
 
-/** Reads one flat object. After the first unusual thing every read is empty and `isUsual` is false. */
+/**
+ * Reads one flat object. After the first unusual thing every read is empty and `isUsual` is false.
+ */
 class HotReader {
   /** Of the current field. */
   name = '';

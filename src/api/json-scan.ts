@@ -209,7 +209,10 @@ function isHexDigit(code: number): boolean {
   return isDigit(code) || ((code | 0x20) >= 0x61 && (code | 0x20) <= 0x66);
 }
 
-/** Go complains about a byte, not about a character: of a longer one about its first byte, as Latin-1. */
+/**
+ * Go complains about a byte, not about a character: of a longer one about its first byte, as
+ * Latin-1.
+ */
 export function unexpectedCharacter(text: string, at: number, context: string): EtcdError {
   const point = text.codePointAt(at) as number;
   const byte = new TextEncoder().encode(String.fromCodePoint(point))[0] as number;

@@ -27,7 +27,10 @@ const short: ReadonlyMap<string, string> = new Map([
   ['\v', '\\v'],
 ]);
 
-/** What %q escapes: quotes, backslashes, and all that is no letter, mark, number, punctuation, symbol or space. */
+/**
+ * What %q escapes: quotes, backslashes, and all that is no letter, mark, number, punctuation,
+ * symbol or space.
+ */
 const unprintable = /["\\]|\p{C}|(?! )\p{Z}/gu;
 
 /** Go's %q. */

@@ -8,7 +8,10 @@ export type MethodKind = 'unary' | 'server_streaming' | 'bidi_streaming';
 
 /** One method of etcd's v3 API, as gRPC and the JSON gateway know it. */
 export interface Method {
-  /** Of the gateway: `/v3/kv/range`. An alias has a method of its own, which differs in the path only. */
+  /**
+   * Of the gateway: `/v3/kv/range`. An alias has a method of its own, which differs in the path
+   * only.
+   */
   readonly path: string;
   /** Full gRPC service name: `etcdserverpb.KV`. */
   readonly service: string;

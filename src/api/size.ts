@@ -3,7 +3,10 @@ import type { PutRequest } from './gen/rpc_pb.ts';
 import { type FieldPlan, type FieldType, type MessagePlan, planOf } from './plan.ts';
 import { varint64Size, varintSize } from './wire.ts';
 
-/** Bytes of a message in protobuf's encoding, without encoding it: what etcd's size limits are about. */
+/**
+ * Bytes of a message in protobuf's encoding, without encoding it: what etcd's size limits are
+ * about.
+ */
 export function marshalledSize(message: Message): number {
   if (isPut(message)) return putSize(message);
   return messageSize(planOf(message.$typeName), message);

@@ -95,7 +95,10 @@ export class WireReader {
     return null;
   }
 
-  /** The end of a length-prefixed field, whose first byte is at `offset` afterwards; -1 when cut short. */
+  /**
+   * The end of a length-prefixed field, whose first byte is at `offset` afterwards; -1 when cut
+   * short.
+   */
   lengthEnd(): number {
     const length = this.varint();
     const end = this.offset + length;

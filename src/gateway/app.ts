@@ -70,7 +70,9 @@ async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Pro
   return methodAnswer(reply.status, reply.body);
 }
 
-/** A form whose header asks for another HTTP method: grpc-gateway obeys, and only POST is served. */
+/**
+ * A form whose header asks for another HTTP method: grpc-gateway obeys, and only POST is served.
+ */
 function isOverridden(request: Request): boolean {
   const override = request.headers.get('x-http-method-override');
   if (!override || override.toUpperCase() === 'POST') return false;

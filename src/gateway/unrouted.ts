@@ -19,7 +19,10 @@ export function unrouted(request: Request, path: string): Response {
   return textError(404, '404 page not found');
 }
 
-/** Every answer of etcd's v2 keys API carries the index of its store: where there is no such store, zero. */
+/**
+ * Every answer of etcd's v2 keys API carries the index of its store: where there is no such store,
+ * zero.
+ */
 const NO_V2_STORE = { 'X-Etcd-Index': '0' };
 
 function location(path: string, request: Request): string {

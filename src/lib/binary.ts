@@ -62,7 +62,10 @@ export class BinaryWriter {
     return this.bytes(utf8(value));
   }
 
-  /** What was written; nothing may be written after it. Has a buffer of its own unless that would be mostly full. */
+  /**
+   * What was written; nothing may be written after it. Has a buffer of its own unless that would be
+   * mostly full.
+   */
   finish(): Uint8Array {
     const { buffer } = this.#bytes;
     const mostlyFull = this.#length * 8 >= buffer.byteLength * 7;

@@ -10,7 +10,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const nodeMin = [20, 19];
 
-/** What each command runs. `typescript` runs in this process, so that signals and exit codes are its own. */
+/**
+ * What each command runs. `typescript` runs in this process, so that signals and exit codes are its
+ * own.
+ */
 const commands = {
   start: { typescript: 'src/local/main.ts' },
   bench: { typescript: 'bench/main.ts' },
@@ -26,8 +29,20 @@ const commands = {
   },
   dev: {
     program: 'wrangler/bin/wrangler.js',
-    args: ['dev'],
+    // On loopback: whoever can connect already runs on this machine.
+    args: ['dev', '--var', 'ALLOW_NONE_AUTHENTICATION:yes'],
     env: { WRANGLER_SEND_METRICS: 'false' },
+  },
+  deploy: {
+    program: 'wrangler/bin/wrangler.js',
+    args: ['deploy'],
+    env: { WRANGLER_SEND_METRICS: 'false' },
+  },
+  check: { program: '@biomejs/biome/bin/biome', args: ['ci', '--config-path=.ci', '.'] },
+  types: { program: 'typescript/bin/tsc', args: ['-p', '.'] },
+  format: {
+    program: '@biomejs/biome/bin/biome',
+    args: ['check', '--config-path=.ci', '--write', '.'],
   },
 };
 

@@ -8,7 +8,9 @@ type HelpSection = { title?: string; body: string };
 
 const sizes = [1, 3, 5];
 
-/** What `start` was asked for. What is null was not said: the data directory or a default decides. */
+/**
+ * What `start` was asked for. What is null was not said: the data directory or a default decides.
+ */
 export interface StartOptions {
   readonly port: number | null;
   readonly size: number | null;

@@ -1,4 +1,6 @@
-/** The cluster cannot start, for a reason the user can act on: shown without a stack, exit code 1. */
+/**
+ * The cluster cannot start, for a reason the user can act on: shown without a stack, exit code 1.
+ */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }

@@ -105,7 +105,10 @@ function isProcessId(value: unknown): value is ProcessId {
   );
 }
 
-/** Removes the lock of a dead process. @returns what it left behind @throws StartError when the owner lives */
+/**
+ * Removes the lock of a dead process. @returns what it left behind @throws StartError when the
+ * owner lives
+ */
 function removeStale(path: string, directory: string): ProcessId[] {
   const judged = read(path);
   if (judged === null && ageMs(path) < halfWrittenMs) throw inUse(directory, undefined);

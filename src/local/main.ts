@@ -6,7 +6,9 @@ import { messageOf, StartError, UsageError } from './error.ts';
 import { Output } from './output.ts';
 import { showReady } from './readiness.ts';
 
-/** npm passes a terminal's Ctrl-C on, so that one arrives twice: a second one comes later than this. */
+/**
+ * npm passes a terminal's Ctrl-C on, so that one arrives twice: a second one comes later than this.
+ */
 const sameCtrlCMs = 300;
 
 /** Starts a cluster and keeps it until a signal. @returns the exit code */

@@ -9,7 +9,10 @@ import { type Exit, startWorkerd, type WorkerdProcess, type WorkerdSpec } from '
 /** Wait before a restart: doubles with every death, starts over after a life of that length. */
 export const backoff = { firstMs: 500, maxMs: 10_000, resetAfterMs: 30_000 } as const;
 
-/** A terminal's Ctrl-C reaches the members as well as us: a death waits this long to be told from a stop. */
+/**
+ * A terminal's Ctrl-C reaches the members as well as us: a death waits this long to be told from a
+ * stop.
+ */
 const stopMayFollowMs = 150;
 const probeEveryMs = 100;
 const probeTimeoutMs = 2_000;
@@ -48,7 +51,9 @@ export class SupervisedMember {
     this.url = memberUrl(options.address.port);
   }
 
-  /** Starts the first process and supervises from then on. @throws Error when it does not come up */
+  /**
+   * Starts the first process and supervises from then on. @throws Error when it does not come up
+   */
   async start(): Promise<void> {
     const first = await this.launch();
     this.supervision = this.supervise(first).catch((error) => {

@@ -21,7 +21,9 @@ export function isAlive(id: ProcessId): boolean {
   return findProcess(id.pid)?.started === id.started;
 }
 
-/** Kills at once and waits until it is gone. @returns false when it is still there after `timeoutMs` */
+/**
+ * Kills at once and waits until it is gone. @returns false when it is still there after `timeoutMs`
+ */
 export async function killNow(id: ProcessId, timeoutMs: number): Promise<boolean> {
   const stepMs = 20;
   for (let waitedMs = 0; waitedMs <= timeoutMs; waitedMs += stepMs) {
@@ -41,7 +43,10 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Start time in clock ticks since boot, with the boot's id: the same pid and tick may come again after a reboot. */
+/**
+ * Start time in clock ticks since boot, with the boot's id: the same pid and tick may come again
+ * after a reboot.
+ */
 function startedByProc(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');

@@ -1,7 +1,10 @@
 import type { MemberId, Message } from '../raft/message.ts';
 import type { PeerLinks } from './host.ts';
 
-/** What an open request waits for: the turn that works it off, the batch it is held for, or a read index. */
+/**
+ * What an open request waits for: the turn that works it off, the batch it is held for, or a read
+ * index.
+ */
 type Wait = 'turn' | 'propose' | 'read';
 
 interface Open {

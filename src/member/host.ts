@@ -19,6 +19,9 @@ export interface NodeHost {
   /** Calls back in an event of its own, after those that have arrived: the batching point. */
   defer(callback: () => void): void;
   log(level: 'debug' | 'info' | 'warn' | 'error', message: string): void;
-  /** The member cannot go on (a broken invariant, a failed write): it stops serving and is restarted from rows. */
+  /**
+   * The member cannot go on (a broken invariant, a failed write): it stops serving and is restarted
+   * from rows.
+   */
   fatal(error: Error): void;
 }

@@ -13,7 +13,10 @@ export interface LessorHost {
   readonly nowMs: () => number;
   readonly prng: Prng;
   readonly electionTimeoutMs: number;
-  /** Proposes the revocation of an expired lease; calls back when that is settled, one way or the other. */
+  /**
+   * Proposes the revocation of an expired lease; calls back when that is settled, one way or the
+   * other.
+   */
   readonly revoke: (id: bigint, done: () => void) => void;
   readonly setTimer: (callback: () => void, ms: number) => void;
 }
@@ -38,7 +41,10 @@ export class Lessor {
     return this.#deadlines !== null;
   }
 
-  /** The member became the leader (its state may lag behind its log still: grants that follow are seen by `applied`). */
+  /**
+   * The member became the leader (its state may lag behind its log still: grants that follow are
+   * seen by `applied`).
+   */
   promote(): void {
     this.#deadlines = new Map();
     this.#revoking.clear();
@@ -72,7 +78,10 @@ export class Lessor {
     return [...ids].sort((a, b) => deadline(a) - deadline(b) || (a < b ? -1 : 1));
   }
 
-  /** The TTL that is granted: at least one and a half election timeouts, in whole seconds, as in etcd. */
+  /**
+   * The TTL that is granted: at least one and a half election timeouts, in whole seconds, as in
+   * etcd.
+   */
   grantedTtl(requested: bigint): bigint {
     const least = BigInt(Math.ceil((1.5 * this.#host.electionTimeoutMs) / 1000));
     return requested < least ? least : requested;

@@ -31,7 +31,10 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
     return answer.buffer as ArrayBuffer;
   }
 
-  /** Members: those of the same deployment come by stub, others through the gateway's authenticated route. */
+  /**
+   * Members: those of the same deployment come by stub, others through the gateway's authenticated
+   * route.
+   */
   override async fetch(request: Request): Promise<Response> {
     if (request.headers.get('upgrade') === 'websocket') return this.#upgrade();
     if (request.method !== 'POST') return new Response('Method Not Allowed\n', { status: 405 });

@@ -17,7 +17,10 @@ interface Call {
   readonly handled: Map<Code, Counter>;
 }
 
-/** Keeps a member's metrics: events are counted as they happen, totals are read off the state when asked. */
+/**
+ * Keeps a member's metrics: events are counted as they happen, totals are read off the state when
+ * asked.
+ */
 export class MemberMeter {
   readonly metrics = new MemberMetrics();
   readonly #sql: Sql;

@@ -1,52 +1,25 @@
-import { encodeCommand } from '../api/command.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
+import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
-import type { Prng } from '../lib/prng.ts';
 import type { Input } from '../raft/input.ts';
-import {
-  type ConfState,
-  type Entry,
-  EntryKind,
-  type MemberId,
-  type Message,
-} from '../raft/message.ts';
+import { type Entry, EntryKind, type MemberId, type Message } from '../raft/message.ts';
 import type { Output, PersistBatch, SoftState } from '../raft/output.ts';
-import { Raft, type RaftStatus } from '../raft/raft.ts';
+import { Raft } from '../raft/raft.ts';
 import { StateMachine } from '../state/machine.ts';
 import type { ApplyResult } from '../state/result.ts';
 import { Answers } from './answers.ts';
+import { Checkpoints } from './checkpoints.ts';
 import type { NodeHost } from './host.ts';
-import { type ProposalOutcome, Proposals } from './proposals.ts';
+import { type NodeOptions, type NodeStatus, raftOptions } from './node_options.ts';
+import { commandEncoder, type ProposalOutcome, Proposals } from './proposals.ts';
 import { Reads } from './reads.ts';
 import { Staging } from './staging.ts';
+import { Turns } from './turns.ts';
 
-export interface NodeOptions {
-  readonly memberId: MemberId;
-  /** The configuration of a cluster that starts from nothing; used only when the database is empty. */
-  readonly initialConfState: ConfState;
-  readonly heartbeatIntervalMs: number;
-  readonly electionTimeoutMs: number;
-  readonly quiesceAfterMs: number;
-  /** Applied entries between compactions of the log. */
-  readonly snapshotCount: number;
-  /** Entries kept behind the compaction point for slow followers. */
-  readonly snapshotCatchUpEntries: number;
-  readonly prng: Prng;
-  /** Called for each applied command, in order: watches, leases, metrics. */
-  readonly onApplied?: (result: ApplyResult) => void;
-  readonly onSoftState?: (state: SoftState) => void;
-  /** Test only: see raft/bugs.ts and state/bugs.ts. */
-  readonly bugs?: ReadonlySet<string>;
-}
-
-export interface NodeStatus {
-  readonly raft: RaftStatus;
-  readonly pendingProposals: number;
-  readonly pendingReads: number;
-}
+export type { NodeOptions, NodeStatus } from './node_options.ts';
 
 /**
  * One member of the cluster without its platform: the core, the state machine and the order in
@@ -74,24 +47,19 @@ export class Node {
   #heldInputs: Input[] = [];
   #soft: SoftState = { role: 'follower', leader: null, term: 0 };
   #staging: Staging;
-  /** A turn is due: at the end of this event, or in a later one. */
-  #due: 'soon' | 'later' | null = null;
-  /** The last turn with clients' requests had several of them. */
-  #crowded = false;
+  readonly #turns: Turns;
+  readonly #checkpoints: Checkpoints;
   #syncsInFlight = 0;
   /** Proposals are not handed over before this time: the way to the leader has just failed. */
   #holdUntilMs = 0;
-  #compactedIndex: number;
-  /** The state up to here is in rows; up to `durableIndex` these are known to be durable. */
-  #flushedIndex = 0;
-  #durableIndex = 0;
   readonly #epoch: number;
   #transfers = 0;
-  /** The epoch of this instance is durable: before that it says nothing. */
-  #ready = false;
   #stopped = false;
 
-  /** Loads the member from its rows alone; raises the epoch, so that an older instance is known as such. */
+  /**
+   * Loads the member from its rows alone; raises the epoch, so that an older instance is known as
+   * such.
+   */
   constructor(options: NodeOptions, host: NodeHost) {
     this.#options = options;
     this.#host = host;
@@ -103,31 +71,15 @@ export class Node {
     const epoch = loaded.epoch + 1;
     host.disk.saveEpoch(epoch);
     this.#machine = this.#loadMachine();
-    this.#compactedIndex = loaded.snapshot.index;
+    this.#checkpoints = new Checkpoints(host.disk, options, loaded.snapshot.index);
     this.#staging = new Staging(host.disk.state);
     this.#epoch = epoch;
     this.#answers = new Answers(host.links);
+    this.#turns = new Turns(host, () => this.#guardedTurn());
+    const { confState } = loaded.snapshot;
     this.#raft = new Raft(
-      {
-        id: options.memberId,
-        prng: options.prng,
-        heartbeatIntervalMs: options.heartbeatIntervalMs,
-        electionTimeoutMs: options.electionTimeoutMs,
-        quiesceAfterMs: options.quiesceAfterMs,
-        commitDelayMs: limits.commitDelayMs,
-        appendBytesMax: limits.appendBytesMax,
-        inflightAppendsMax: limits.inflightAppendsMax,
-        uncommittedBytesMax: limits.uncommittedBytesMax,
-        applyBytesMax: limits.applyBytesMax,
-        cacheBytesMax: limits.logCacheBytesMax,
-        ...(options.bugs ? { bugs: options.bugs } : {}),
-      },
-      {
-        ...loaded,
-        applied: this.#machine.appliedIndex,
-        confState: loaded.snapshot.confState,
-        epoch,
-      },
+      raftOptions(options),
+      { ...loaded, applied: this.#machine.appliedIndex, confState, epoch },
       host.disk,
       host.nowMs(),
     );
@@ -136,7 +88,7 @@ export class Node {
   /** Nothing is sent before the new epoch is durable. */
   start(): void {
     this.#sync(() => {
-      this.#ready = true;
+      this.#turns.open();
       this.#enqueue({ type: 'tick' });
     });
   }
@@ -158,8 +110,8 @@ export class Node {
   }
 
   /**
-   * Messages of one peer. `reply` is called once, with the messages for that peer that came of them,
-   * when these may leave.
+   * Messages of one peer. `reply` is called once, with the messages for that peer that came of
+   * them, when these may leave.
    */
   receive(messages: readonly Message[], reply: (messages: readonly Message[]) => void): void {
     const first = messages[0];
@@ -174,7 +126,7 @@ export class Node {
     }
     const asks = messages.some(({ type }) => type === 'read');
     this.#answers.open(first.from, asks ? 'read' : held ? 'propose' : 'turn', reply, this.#nowMs);
-    this.#schedule();
+    this.#turns.schedule();
   }
 
   /**
@@ -190,24 +142,22 @@ export class Node {
     if (this.#stopped) return done({ error: EtcdError.of('stopped') });
     const { memberId } = this.#options;
     const timeMs = this.#host.wallClockMs();
-    const encode = (sequence: number) =>
-      encodeCommand({
-        memberId,
-        epoch: BigInt(this.#epoch),
-        sequence: BigInt(sequence),
-        timeMs: BigInt(timeMs),
-        onlyInTerm: BigInt(onlyInTerm),
-        request,
-      });
-    this.#proposals.add(encode, this.#nowMs + timeoutMs, done);
-    if (this.#mayPropose) this.#schedule(true); // Otherwise the end of the batch under way does.
+    const encode = commandEncoder({ memberId, epoch: this.#epoch, timeMs, onlyInTerm, request });
+    const bytes = request.value ? marshalledSize(request.value) : 0;
+    this.#proposals.add(encode, bytes, this.#nowMs + timeoutMs, done);
+    // Otherwise the end of the batch under way does.
+    if (this.#mayPropose) this.#turns.schedule(true);
   }
 
-  /** Linearizability: on success the local state machine contains every write completed before the call. */
+  /**
+   * Linearizability: on success the local state machine contains every write completed before the
+   * call.
+   */
   barrier(timeoutMs: number, done: (error: EtcdError | null) => void): void {
     if (this.#stopped) return done(EtcdError.of('stopped'));
     this.#reads.add(this.#nowMs + timeoutMs, done);
-    if (this.#reads.due) this.#schedule(true); // Otherwise the answer to the question under way does.
+    // Otherwise the answer to the question under way does.
+    if (this.#reads.due) this.#turns.schedule(true);
   }
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
@@ -240,6 +190,7 @@ export class Node {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#turns.close();
     this.#host.setAlarm(null);
     this.#proposals.failAll(EtcdError.of('stopped'));
     this.#reads.failAll(EtcdError.of('stopped'));
@@ -253,27 +204,10 @@ export class Node {
   #enqueue(input: Input): void {
     if (this.#stopped) return;
     this.#inputs.push(input);
-    this.#schedule();
+    this.#turns.schedule();
   }
 
-  /**
-   * A turn is due. News of peers and disks are rare and worked off at once, in the same event.
-   * Clients may be many: while they come in crowds their turn waits for the end of what has arrived,
-   * so that one batch serves them all; each turn of the event loop costs as much as several requests.
-   */
-  #schedule(clients = false): void {
-    if (!this.#ready || this.#stopped) return;
-    const later = clients && this.#crowded;
-    if (this.#due === 'soon' || (this.#due === 'later' && later)) return;
-    this.#due = later ? 'later' : 'soon';
-    const run = () => this.#run();
-    if (later) this.#host.defer(run);
-    else this.#host.soon(run);
-  }
-
-  #run(): void {
-    if (this.#due === null || this.#stopped) return;
-    this.#due = null;
+  #guardedTurn(): void {
     try {
       this.#turn();
     } catch (error) {
@@ -292,7 +226,7 @@ export class Node {
     this.#expire(nowMs);
     const answering = this.#answers.take(this.#mayPropose);
     const inputs = this.#takeInputs(nowMs);
-    const compacted = this.#compactionDue();
+    const compacted = this.#checkpoints.compactionDue;
     if (compacted !== null) inputs.push({ type: 'compact', index: compacted });
     const output = this.#raft.step(inputs, nowMs);
     this.#answers.sendNow(output.sendNow, answering);
@@ -304,18 +238,19 @@ export class Node {
 
     if (output.persist) this.#write(output.persist);
     const results = this.#apply(output.apply);
-    const flushed = this.#flushIfDue() || output.snapshotsWanted.length > 0;
+    const flushed =
+      this.#checkpoints.flushIfDue(this.#machine) || output.snapshotsWanted.length > 0;
     this.#sendSnapshots(output.snapshotsWanted);
-    if (compacted !== null) this.#compactLog(compacted);
+    if (compacted !== null) this.#checkpoints.compact(compacted, this.#raft.status.confState);
     const release = () => this.#answers.release(answering, output.sendAfterPersist);
-    if (output.persist || flushed || compacted !== null)
-      this.#sync(release, output.persist?.sequence);
+    const wrote = output.persist !== null || flushed || compacted !== null;
+    if (wrote) this.#sync(release, output.persist?.sequence);
     else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
     else release();
 
     this.#answerClients(results, output);
     this.#setAlarm(nowMs, output);
-    if (output.more || this.#reads.due || this.#inputs.length > 0) this.#schedule();
+    if (output.more || this.#reads.due || this.#inputs.length > 0) this.#turns.schedule();
   }
 
   /** New proposals wait while rows are on their way: they all go into the next batch. */
@@ -335,7 +270,7 @@ export class Node {
     const readId = this.#reads.ask();
     if (readId !== null) {
       inputs.push({ type: 'read', id: readId });
-      this.#crowded = readers > 1;
+      this.#turns.crowded = readers > 1;
     }
     return inputs;
   }
@@ -347,9 +282,9 @@ export class Node {
   }
 
   #takeProposals(inputs: Input[]): void {
-    const batch = this.#proposals.take(limits.turnProposalsMax);
+    const batch = this.#proposals.take(limits.turnProposalsMax, limits.turnProposalBytesMax);
     if (batch.length === 0) return;
-    this.#crowded = batch.length > 1;
+    this.#turns.crowded = batch.length > 1;
     const proposals = batch.map((data) => ({ kind: EntryKind.normal, data }));
     inputs.push({ type: 'propose', proposals });
   }
@@ -357,12 +292,13 @@ export class Node {
   #write(batch: PersistBatch): void {
     this.#host.disk.write(batch);
     if (!batch.snapshot) return;
-    // The staged snapshot has taken the place of state and log: what is applied next comes after it.
+    // The staged snapshot has taken the place of state and log: what is applied next comes after
+    // it.
     const { index } = batch.snapshot.meta;
     this.#staging = new Staging(this.#host.disk.state);
     this.#machine = this.#loadMachine();
     assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
-    this.#compactedIndex = index;
+    this.#checkpoints.installed(index);
     const { memberId } = this.#options;
     this.#proposals.installed(this.#machine.lastSequence(memberId, this.#epoch));
   }
@@ -380,47 +316,18 @@ export class Node {
     return results;
   }
 
-  /** State rows go to disk in batches. */
-  #flushIfDue(): boolean {
-    if (!this.#machine.needsFlush) return false;
-    this.#flush();
-    return true;
-  }
-
-  #flush(): void {
-    this.#machine.flush();
-    this.#flushedIndex = this.#machine.appliedIndex;
-  }
-
-  /**
-   * The log may be forgotten up to here: the state is durable, and slower followers find what they
-   * need behind it. Null when that would gain little.
-   */
-  #compactionDue(): number | null {
-    const { snapshotCount, snapshotCatchUpEntries } = this.#options;
-    const index = this.#durableIndex - snapshotCatchUpEntries;
-    return index - this.#compactedIndex >= snapshotCount ? index : null;
-  }
-
-  /** The core has been told: it asks for nothing before the index any more. */
-  #compactLog(index: number): void {
-    const { disk } = this.#host;
-    disk.compact({ index, term: disk.term(index), confState: this.#raft.status.confState });
-    this.#compactedIndex = index;
-  }
-
   /** Calls `then` when everything written so far is durable. */
   #sync(then: () => void, sequence?: number): void {
     this.#syncsInFlight++;
-    const flushedIndex = this.#flushedIndex;
+    const { flushedIndex } = this.#checkpoints;
     this.#host.disk.sync((error) => {
       if (this.#stopped) return;
       if (error) return this.#fail(error);
       this.#syncsInFlight--;
-      this.#durableIndex = flushedIndex;
+      this.#checkpoints.durable(flushedIndex);
       if (sequence !== undefined) this.#inputs.push({ type: 'persisted', sequence });
       then();
-      this.#schedule();
+      this.#turns.schedule();
     });
   }
 
@@ -429,8 +336,8 @@ export class Node {
     for (const result of results) {
       onApplied?.(result);
       const { origin } = result;
-      if (origin.memberId === memberId && origin.epoch === this.#epoch)
-        this.#proposals.applied(result);
+      const isOwn = origin.memberId === memberId && origin.epoch === this.#epoch;
+      if (isOwn) this.#proposals.applied(result);
     }
     for (const { id, index } of output.reads) this.#reads.confirmed(id, index);
     for (const { id } of output.readFailures) this.#reads.failed(id);
@@ -444,7 +351,7 @@ export class Node {
     if (!moved) return;
     this.#holdUntilMs = 0;
     this.#proposals.resend();
-    this.#schedule();
+    this.#turns.schedule();
   }
 
   #expire(nowMs: number): void {
@@ -465,19 +372,13 @@ export class Node {
       held ? this.#holdUntilMs : null,
     ].filter((time) => time !== null);
     this.#host.setAlarm(times.length > 0 ? Math.min(...times) : null);
-    if (
-      this.#proposals.queuedCount > 0 &&
-      this.#mayPropose &&
-      !held &&
-      this.#soft.leader !== null
-    ) {
-      this.#schedule();
-    }
+    const canPropose = this.#mayPropose && !held && this.#soft.leader !== null;
+    if (canPropose && this.#proposals.queuedCount > 0) this.#turns.schedule();
   }
 
   #sendSnapshots(peers: readonly MemberId[]): void {
     for (const to of peers) {
-      this.#flush();
+      this.#checkpoints.flush(this.#machine);
       const source = this.#machine.openSnapshot();
       const { confState } = this.#raft.status;
       const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;

@@ -18,15 +18,17 @@ class Rig {
   readonly outcomes: string[] = [];
   lastTaken = 0;
 
-  add(name: string, deadlineMs = 1_000): void {
+  add(name: string, deadlineMs = 1_000, bytes = 10): void {
     const encode = (sequence: number) => new TextEncoder().encode(`${name}#${sequence}`);
-    this.proposals.add(encode, deadlineMs, ({ result: applied, error }) => {
+    this.proposals.add(encode, bytes, deadlineMs, ({ result: applied, error }) => {
       this.outcomes.push(`${name}:${applied ? applied.origin.sequence : error?.message}`);
     });
   }
 
-  take(countMax = 99): string[] {
-    const taken = this.proposals.take(countMax).map((bytes) => new TextDecoder().decode(bytes));
+  take(countMax = 99, bytesMax = 1_000): string[] {
+    const taken = this.proposals
+      .take(countMax, bytesMax)
+      .map((bytes) => new TextDecoder().decode(bytes));
     this.lastTaken = taken.length;
     return taken;
   }
@@ -58,6 +60,24 @@ describe('proposals', () => {
     rig.proposals.resend();
     rig.add('d');
     expect(rig.take()).toEqual(['b#2', 'c#3', 'd#4']);
+  });
+
+  it('are handed over by size too, one at least', () => {
+    const rig = new Rig();
+    for (const name of 'abc') rig.add(name, 1_000, 400);
+    expect(rig.take(9, 800)).toEqual(['a#1', 'b#2']);
+    expect(rig.take(9, 1)).toEqual(['c#3']);
+  });
+
+  it('are refused when they would be too large together, until others are done', () => {
+    const rig = new Rig();
+    rig.add('a', 1_000, limits.pendingProposalBytesMax);
+    rig.add('b');
+    expect(rig.outcomes).toEqual(['b:etcdserver: too many requests']);
+    rig.take(1);
+    rig.applied(1);
+    rig.add('c');
+    expect(rig.take()).toEqual(['c#2']);
   });
 
   it('that were given back are the next to be handed over', () => {

@@ -1,16 +1,36 @@
+import { encodeCommand } from '../api/command.ts';
 import { EtcdError } from '../api/error.ts';
+import type { Command } from '../api/gen/command_pb.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
+import type { MemberId } from '../raft/message.ts';
 import type { ApplyResult } from '../state/result.ts';
 
 export type ProposalOutcome =
   | { readonly result: ApplyResult; readonly error?: undefined }
   | { readonly error: EtcdError; readonly result?: undefined };
 
+/** Encodes a command once it has a number, which it may get anew. */
+export function commandEncoder(command: {
+  readonly memberId: MemberId;
+  readonly epoch: number;
+  readonly timeMs: number;
+  readonly onlyInTerm: number;
+  readonly request: Command['request'];
+}): (sequence: number) => Uint8Array {
+  const { memberId, request } = command;
+  const epoch = BigInt(command.epoch);
+  const timeMs = BigInt(command.timeMs);
+  const onlyInTerm = BigInt(command.onlyInTerm);
+  return (sequence) =>
+    encodeCommand({ memberId, epoch, sequence: BigInt(sequence), timeMs, onlyInTerm, request });
+}
+
 /** A write of a client of this member, until it is applied, refused or out of time. */
 interface Pending {
   /** Encodes the command with the place it has in this member's stream. */
   readonly encode: (sequence: number) => Uint8Array;
+  readonly bytes: number;
   readonly deadlineMs: number;
   readonly done: (outcome: ProposalOutcome) => void;
   sequence: number;
@@ -33,6 +53,7 @@ export class Proposals {
   #moved = false;
   #movedMs = 0;
   #lastSequence = 0;
+  #pendingBytes = 0;
   #nextDeadlineMs: number | null = null;
 
   get pendingCount(): number {
@@ -48,24 +69,33 @@ export class Proposals {
     return this.#nextDeadlineMs;
   }
 
+  /** @param bytes about how many it will be encoded to */
   add(
     encode: (sequence: number) => Uint8Array,
+    bytes: number,
     deadlineMs: number,
     done: (outcome: ProposalOutcome) => void,
   ): void {
-    if (this.#pending.size >= limits.pendingProposalsMax) {
+    const isFull = this.#pendingBytes + bytes > limits.pendingProposalBytesMax;
+    if (isFull || this.#pending.size >= limits.pendingProposalsMax) {
       done({ error: EtcdError.of('tooManyRequests') });
       return;
     }
     if (this.#nextDeadlineMs === null || deadlineMs < this.#nextDeadlineMs) {
       this.#nextDeadlineMs = deadlineMs;
     }
-    this.#enqueue({ encode, deadlineMs, done, sequence: 0 });
+    this.#pendingBytes += bytes;
+    this.#enqueue({ encode, bytes, deadlineMs, done, sequence: 0 });
   }
 
-  /** The next commands for the core, encoded, at most so many. */
-  take(countMax: number): Uint8Array[] {
-    const batch = this.#queue.splice(0, countMax);
+  /** The next commands for the core, encoded: at least one, then at most so many and so large. */
+  take(countMax: number, bytesMax: number): Uint8Array[] {
+    let count = 0;
+    for (let bytes = 0; count < Math.min(countMax, this.#queue.length); count++) {
+      bytes += this.#queue[count]?.bytes ?? 0;
+      if (count > 0 && bytes > bytesMax) break;
+    }
+    const batch = this.#queue.splice(0, count);
     this.#taken = batch.filter(({ sequence }) => this.#pending.has(sequence));
     return this.#taken.map((pending) => pending.encode(pending.sequence));
   }
@@ -91,7 +121,9 @@ export class Proposals {
     }
   }
 
-  /** Hands over again everything that has not been applied: the way to the leader changed or failed. */
+  /**
+   * Hands over again everything that has not been applied: the way to the leader changed or failed.
+   */
   resend(): void {
     this.#queue = [...this.#pending.values()];
   }
@@ -104,8 +136,12 @@ export class Proposals {
     for (const pending of this.#pending.values()) {
       if (pending.sequence > sequence) break;
       this.#pending.delete(pending.sequence);
-      if (pending.sequence === sequence) pending.done({ result });
-      else skipped.push(pending);
+      if (pending.sequence !== sequence) {
+        skipped.push(pending);
+        continue;
+      }
+      this.#pendingBytes -= pending.bytes;
+      pending.done({ result });
     }
     // What has a smaller number and was not applied before can never be: the state machine takes
     // numbers in rising order only. A leader dropped it (overload, a transfer). It starts over.
@@ -157,6 +193,7 @@ export class Proposals {
 
   #finish(pending: Pending, error: EtcdError): void {
     this.#pending.delete(pending.sequence);
+    this.#pendingBytes -= pending.bytes;
     pending.done({ error });
   }
 }

@@ -237,7 +237,8 @@ export class Runtime implements ServiceHost {
       case: 'leaseRevoke',
       value: { $typeName: 'etcdserverpb.LeaseRevokeRequest', ID },
     };
-    // A leader that was paused for longer than the TTL must not end leases that its successor renews.
+    // A leader that was paused for longer than the TTL must not end leases that its successor
+    // renews.
     const { term } = this.node.soft;
     this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), done, term);
   }

@@ -6,6 +6,7 @@ import { methodOf } from '../api/methods.ts';
 import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
 import type { MemberId, Message } from '../raft/message.ts';
+import { TABLES } from '../state/store.ts';
 import { SqlDisk } from '../storage/disk.ts';
 import { Sql, type SqlBackend } from '../storage/sql.ts';
 import {
@@ -16,7 +17,13 @@ import {
   type PeerIdentity,
 } from '../transport/frame.ts';
 import { Links } from '../transport/links.ts';
-import { type Fetcher, type PeerLink, stubLink, urlLink } from '../transport/peer.ts';
+import {
+  type Fetcher,
+  type LinkLimits,
+  type PeerLink,
+  stubLink,
+  urlLink,
+} from '../transport/peer.ts';
 import { type ClusterIdentity, clusterIdentity } from './identity.ts';
 import { inspect } from './inspection.ts';
 import { join } from './joining.ts';
@@ -68,10 +75,14 @@ export class Server {
     try {
       const settings = memberSettings(this.#ctx.id.name ?? '', this.#env);
       const identity = await clusterIdentity(settings);
-      const disk = new SqlDisk(this.#sql, {
-        transactionSync: (body) => this.#ctx.storage.transactionSync(body),
-        sync: () => this.#ctx.storage.sync(),
-      });
+      const disk = new SqlDisk(
+        this.#sql,
+        {
+          transactionSync: (body) => this.#ctx.storage.transactionSync(body),
+          sync: () => this.#ctx.storage.sync(),
+        },
+        TABLES,
+      );
       this.#start(settings, identity, disk);
     } catch (error) {
       this.#refuse(error instanceof Error ? error.message : String(error));
@@ -83,7 +94,10 @@ export class Server {
     return this.#state.kind === 'running' && this.#state.runtime.lessor.leading;
   }
 
-  /** One unary method of a client. Never throws: an exception would lose its meaning between objects. */
+  /**
+   * One unary method of a client. Never throws: an exception would lose its meaning between
+   * objects.
+   */
   async call(path: string, body: string, context: CallContext): Promise<CallReply> {
     this.meter.metrics.edge.calls.inc();
     const state = this.#state;
@@ -117,6 +131,9 @@ export class Server {
   /** A frame of a peer, and the frame that answers it. */
   async raft(bytes: Uint8Array): Promise<Uint8Array> {
     this.meter.metrics.edge.peerRequests.inc();
+    // The platform looks when storage is touched whether this instance is still the member's: one
+    // that was replaced ends here, instead of vouching from memory for a leader that was deposed.
+    this.#sql.run('SELECT 1');
     const reply = await this.#receive(bytes);
     return encodeReply(reply);
   }
@@ -200,7 +217,11 @@ export class Server {
     log: ReturnType<typeof logger>,
   ): Links {
     const links = new Map<MemberId, PeerLink>();
-    const bounds = { timeoutMs: settings.electionTimeoutMs, idleMs: limits.peerSocketIdleMs };
+    const bounds: LinkLimits = {
+      timeoutMs: settings.electionTimeoutMs,
+      idleMs: limits.peerSocketIdleMs,
+      after: (callback, ms) => this.#timers.after(callback, ms),
+    };
     for (const { id, name, url } of identity.members) {
       if (id === identity.memberId) continue;
       const stub = () => this.#env.MEMBER.getByName(`${settings.cluster}/${name}`);
@@ -316,7 +337,10 @@ export class Server {
   }
 }
 
-/** gRPC's limit on a message. Its JSON is longer than the message itself, so a short one needs no look. */
+/**
+ * gRPC's limit on a message. Its JSON is longer than the message itself, so a short one needs no
+ * look.
+ */
 function checkSize(request: ReturnType<typeof decodeJson>, body: string): void {
   if (body.length <= limits.messageBytesMax) return;
   const size = marshalledSize(request);

@@ -14,7 +14,10 @@ export class Staging {
     this.#receiver = new SnapshotReceiver(store);
   }
 
-  /** Takes the next chunk; the first one of a transfer clears what an earlier one left. False: it does not fit. */
+  /**
+   * Takes the next chunk; the first one of a transfer clears what an earlier one left. False: it
+   * does not fit.
+   */
   take(transferId: string, sequence: number, chunk: Uint8Array): boolean {
     if (sequence === 0) this.#begin(transferId);
     if (this.#transferId !== transferId || this.#nextSequence !== sequence) return false;
@@ -30,8 +33,8 @@ export class Staging {
   }
 
   /**
-   * Whether all bytes of the state that the message announces are here and whole. To be asked in the
-   * turn that installs it: a new transfer may have begun since the message arrived.
+   * Whether all bytes of the state that the message announces are here and whole. To be asked in
+   * the turn that installs it: a new transfer may have begun since the message arrived.
    */
   holds({ transferId, snapshot }: InstallSnapshot): boolean {
     if (this.#transferId !== transferId) return false;

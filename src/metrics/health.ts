@@ -1,6 +1,8 @@
 import type { PlainReply } from '../api/call.ts';
 
-/** What a member's health is judged by. No probe rejects; a failed read says why, in etcd's words. */
+/**
+ * What a member's health is judged by. No probe rejects; a failed read says why, in etcd's words.
+ */
 export interface HealthProbes {
   /** The alarms that are active anywhere in the cluster. */
   alarms(): readonly ('NOSPACE' | 'CORRUPT')[];
@@ -35,7 +37,10 @@ const CHECKS: Readonly<Record<'livez' | 'readyz', Readonly<Record<string, Check>
 
 const TEXT = 'text/plain; charset=utf-8';
 
-/** Every path that {@link inspectHealth} answers: "/health", "/readyz", "/readyz/linearizable_read" … */
+/**
+ * Every path that {@link inspectHealth} answers: "/health", "/readyz", "/readyz/linearizable_read"
+ * …
+ */
 export const HEALTH_PATHS: readonly string[] = [
   '/health',
   ...Object.entries(CHECKS).flatMap(([type, checks]) => [

@@ -30,7 +30,9 @@ export class Progress {
   probeSent = false;
   /** The largest commit index the peer can have learnt from what was sent. */
   commitSent = 0;
-  /** Since when the peer could have been told of a commit that it does not know; null: it knows all. */
+  /**
+   * Since when the peer could have been told of a commit that it does not know; null: it knows all.
+   */
   commitOwedMs: number | null = null;
   /** The last entry that was proposed through this peer: its clients wait for the commit. */
   proposedIndex = 0;

@@ -219,7 +219,14 @@ describe('at a follower', () => {
 
   test('a request of a learner vouches for nothing', () => {
     const solo = settledLeader();
-    const output = solo.receive({ type: 'read', from: 'stranger', to: ME, term: 1, epoch: 1, id: 5 });
+    const output = solo.receive({
+      type: 'read',
+      from: 'stranger',
+      to: ME,
+      term: 1,
+      epoch: 1,
+      id: 5,
+    });
     expect(ofType('readReply', output)).toEqual([]);
   });
 });

@@ -158,8 +158,8 @@ function answerConfirmed(state: RaftState): void {
 
 /**
  * A request of another voter is an answer by itself: it was sent in our term after the read arrived
- * there. In a group of three it and we are a quorum, so no other leader can have been elected before
- * the request was sent, and everything completed by then is in our log: no round is needed.
+ * there. In a group of three it and we are a quorum, so no other leader can have been elected
+ * before the request was sent, and everything completed by then is in our log: no round is needed.
  */
 function answerVouchedFor(state: RaftState): void {
   answerReads(state, (read) => {

@@ -116,7 +116,9 @@ function owesCommit(state: RaftState, progress: Progress): boolean {
   return dueMs !== null && state.nowMs >= dueMs;
 }
 
-/** When the peer is to be told of a commit by itself; null when it knows or entries will tell it. */
+/**
+ * When the peer is to be told of a commit by itself; null when it knows or entries will tell it.
+ */
 export function commitDueMs(state: RaftState, progress: Progress): number | null {
   const idle = progress.state === 'replicate' && progress.inflight === 0;
   if (!idle || progress.commitSent >= Math.min(state.log.commit, progress.match)) {

@@ -18,7 +18,10 @@ const CHECKSUM_BYTES = 4;
 /** Term and length as varints of at most eight bytes, and the kind. */
 const ENTRY_HEAD_BYTES_MAX = 17;
 
-/** version, commit, count, then (term, kind, data) for each entry; CRC-32C of all that and the first index at the end. */
+/**
+ * version, commit, count, then (term, kind, data) for each entry; CRC-32C of all that and the first
+ * index at the end.
+ */
 export function encodeBatch(entries: readonly Entry[], commit: number): Uint8Array {
   const first = must(entries[0], 'an empty batch').index;
   const size = entries.reduce((sum, { data }) => sum + data.length + ENTRY_HEAD_BYTES_MAX, 32);

@@ -1,6 +1,7 @@
 import { assert } from '../lib/assert.ts';
 import type { ConfState, Entry, SnapshotMeta } from '../raft/message.ts';
 import type { HardState, PersistBatch } from '../raft/output.ts';
+import type { TableName } from '../state/store.ts';
 import { LogTable } from './log.ts';
 import type { LoadedLog, MemberDisk } from './member_disk.ts';
 import { MetaTable } from './meta.ts';
@@ -28,11 +29,12 @@ export class SqlDisk implements MemberDisk {
   readonly #durability: Durability;
   #snapshot: SnapshotMeta;
 
-  constructor(sql: Sql, durability: Durability) {
+  /** @param tables the state machine's: the storage knows their names only */
+  constructor(sql: Sql, durability: Durability, tables: readonly TableName[]) {
     this.#durability = durability;
     this.meta = new MetaTable(sql);
     this.#snapshot = this.#loadJson<SnapshotMeta>('snapshot') ?? NOTHING;
-    this.state = new SqlStateStore(sql, this.meta);
+    this.state = new SqlStateStore(sql, this.meta, tables);
     this.#log = new LogTable(sql, this.meta, this.#snapshot.index);
   }
 

@@ -5,10 +5,14 @@ import { decodeBatch, encodeBatch, type LogBatch } from './batch.ts';
 import type { MetaTable } from './meta.ts';
 import { blobOf, type Sql } from './sql.ts';
 
-/** A table of batches. Segments are dropped whole, which costs no rows, instead of deleting rows. */
+/**
+ * A table of batches. Segments are dropped whole, which costs no rows, instead of deleting rows.
+ */
 interface Segment {
   readonly number: number;
-  /** The first index it was opened for; entries at and after the next segment's first are not its. */
+  /**
+   * The first index it was opened for; entries at and after the next segment's first are not its.
+   */
   first: number;
   rows: number;
   bytes: number;

@@ -23,10 +23,16 @@ export interface MemberDisk extends LogReader {
   /** Writes a new member's first rows: its configuration at index 0. */
   bootstrap(confState: ConfState): void;
   saveEpoch(epoch: number): void;
-  /** Rows of the log and the hard state. A snapshot in it has been staged in `state` and is installed here. */
+  /**
+   * Rows of the log and the hard state. A snapshot in it has been staged in `state` and is
+   * installed here.
+   */
   write(batch: PersistBatch): void;
   /** Forgets entries up to and including meta.index, at once or in larger steps. */
   compact(meta: SnapshotMeta): void;
-  /** Calls back when everything written before the call is durable; with an error when that failed (the member then stops). */
+  /**
+   * Calls back when everything written before the call is durable; with an error when that failed
+   * (the member then stops).
+   */
   sync(done: (error: Error | null) => void): void;
 }

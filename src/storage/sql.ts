@@ -7,7 +7,10 @@ export interface SqlCounters {
   rowsWritten: number;
 }
 
-/** The part of the platform's `ctx.storage.sql` that is used, so that tests may bring another SQLite. */
+/**
+ * The part of the platform's `ctx.storage.sql` that is used, so that tests may bring another
+ * SQLite.
+ */
 export interface SqlBackend {
   exec(query: string, ...bindings: SqlValue[]): SqlCursor;
   readonly databaseSize: number;

@@ -1,5 +1,4 @@
 import type { KeyRange, Row, StateStore, TableName } from '../state/store.ts';
-import { TABLES } from '../state/store.ts';
 import type { MetaTable } from './meta.ts';
 import { blobOf, type Sql, type SqlValue } from './sql.ts';
 
@@ -16,10 +15,12 @@ const ROWS_PER_INSERT = 50;
 export class SqlStateStore implements StateStore {
   readonly #sql: Sql;
   readonly #meta: MetaTable;
+  readonly #tables: readonly TableName[];
   #generation: number;
   #queries: Map<TableName, Queries>;
 
-  constructor(sql: Sql, meta: MetaTable) {
+  constructor(sql: Sql, meta: MetaTable, tables: readonly TableName[]) {
+    this.#tables = tables;
     this.#sql = sql;
     this.#meta = meta;
     this.#generation = meta.number('stateGeneration') ?? 0;
@@ -74,11 +75,11 @@ export class SqlStateStore implements StateStore {
   }
 
   stageClear(): void {
-    for (const table of TABLES) this.#recreate(nameOf(table, this.#generation + 1));
+    for (const table of this.#tables) this.#recreate(nameOf(table, this.#generation + 1));
   }
 
   stageInstall(): void {
-    for (const table of TABLES) {
+    for (const table of this.#tables) {
       this.#sql.run(`DROP TABLE IF EXISTS ${nameOf(table, this.#generation)}`);
     }
     this.#generation++;
@@ -107,7 +108,7 @@ export class SqlStateStore implements StateStore {
 
   #create(generation: number): Map<TableName, Queries> {
     const queries = new Map<TableName, Queries>();
-    for (const table of TABLES) {
+    for (const table of this.#tables) {
       const name = nameOf(table, generation);
       this.#sql.run(schemaOf(name));
       queries.set(table, queriesOf(name));

@@ -69,7 +69,9 @@ const LAYOUTS: readonly { readonly type: Message['type']; readonly fields: reado
   layout('transfer', [['transferee', 's']]),
 ];
 
-/** An entry of another kind is of a later release: to apply it as nothing would part the members. */
+/**
+ * An entry of another kind is of a later release: to apply it as nothing would part the members.
+ */
 const ENTRY_KINDS: readonly unknown[] = [0, 1] satisfies EntryKind[];
 
 const CODE_OF = new Map(LAYOUTS.map(({ type }, code) => [type, code]));

@@ -6,7 +6,9 @@ import { decodeCbor, encodeCbor, FrameError, packMessages, unpackMessages } from
 export interface PeerIdentity {
   readonly clusterId: string;
   readonly memberId: MemberId;
-  /** Drawn when the member's database was created: a member that lost its data is not the same one. */
+  /**
+   * Drawn when the member's database was created: a member that lost its data is not the same one.
+   */
   readonly databaseId: string;
 }
 

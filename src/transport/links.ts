@@ -41,7 +41,9 @@ function laneOf(message: Message): LaneName {
   return message.type === 'read' ? 'read' : 'raft';
 }
 
-/** All peers of one member. Sending never fails; what is lost is reported and repaired by the core. */
+/**
+ * All peers of one member. Sending never fails; what is lost is reported and repaired by the core.
+ */
 export class Links implements PeerLinks {
   readonly #self: PeerIdentity;
   readonly #peers = new Map<MemberId, Peer>();

@@ -1,7 +1,8 @@
 import { SocketLink } from './socket.ts';
 
 /**
- * One way to a peer: bytes there, bytes back. Rejects when it is not certain that the peer answered;
+ * One way to a peer: bytes there, bytes back. Rejects when it is not certain that the peer
+ * answered;
  * whether the request arrived is then unknown, which the core is built for.
  */
 export interface PeerLink {
@@ -18,6 +19,8 @@ export interface LinkLimits {
   readonly timeoutMs: number;
   /** A connection that was not used for so long is closed. */
   readonly idleMs: number;
+  /** The member's timer. */
+  readonly after: (callback: () => void, ms: number) => void;
 }
 
 export const PEER_PATH = '/raft';

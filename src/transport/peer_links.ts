@@ -3,7 +3,10 @@ import type { MemberId, Message, SnapshotMeta } from '../raft/message.ts';
 /** The way to the other members. Never throws; what is lost is repaired by the core. */
 export interface PeerLinks {
   send(to: MemberId, messages: readonly Message[]): void;
-  /** Moves the state as of `meta` to a peer's staging area, then delivers the `snapshot` message to it. */
+  /**
+   * Moves the state as of `meta` to a peer's staging area, then delivers the `snapshot` message to
+   * it.
+   */
   sendSnapshot(to: MemberId, source: SnapshotSource): void;
 }
 

@@ -30,7 +30,11 @@ class Rig {
       this.sockets.push(socket);
       return socket.socket;
     };
-    this.link = new SocketLink(open, fallback, { timeoutMs: TIMEOUT_MS, idleMs: IDLE_MS });
+    this.link = new SocketLink(open, fallback, {
+      timeoutMs: TIMEOUT_MS,
+      idleMs: IDLE_MS,
+      after: (callback, ms) => setTimeout(callback, ms),
+    });
   }
 
   /** Opens the socket, which takes an exchange by the other way. */
@@ -188,7 +192,11 @@ describe('the other end', () => {
     const link = new SocketLink(
       async () => near.socket,
       { exchange: async () => utf8('fallback') },
-      { timeoutMs: TIMEOUT_MS, idleMs: IDLE_MS },
+      {
+        timeoutMs: TIMEOUT_MS,
+        idleMs: IDLE_MS,
+        after: (callback, ms) => setTimeout(callback, ms),
+      },
     );
     await link.exchange(utf8('open'));
     const asked = ['a', 'b', 'c'].map((text) => link.exchange(utf8(text)).then(textOf));

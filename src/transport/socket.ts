@@ -1,4 +1,4 @@
-import type { PeerLink } from './peer.ts';
+import type { LinkLimits, PeerLink } from './peer.ts';
 
 /**
  * One long-lived WebSocket to a peer, for any number of exchanges at once: a message is a number
@@ -14,6 +14,7 @@ export class SocketLink implements PeerLink {
   readonly #fallback: PeerLink;
   readonly #timeoutMs: number;
   readonly #idleMs: number;
+  readonly #after: LinkLimits['after'];
   readonly #pending = new Map<number, Exchange>();
   #socket: WebSocket | null = null;
   #opening = false;
@@ -23,15 +24,12 @@ export class SocketLink implements PeerLink {
   /** Messages that have come: a sign of life. */
   #heard = 0;
 
-  constructor(
-    open: () => Promise<WebSocket>,
-    fallback: PeerLink,
-    limits: { readonly timeoutMs: number; readonly idleMs: number },
-  ) {
+  constructor(open: () => Promise<WebSocket>, fallback: PeerLink, limits: LinkLimits) {
     this.#open = open;
     this.#fallback = fallback;
     this.#timeoutMs = limits.timeoutMs;
     this.#idleMs = limits.idleMs;
+    this.#after = limits.after;
   }
 
   exchange(body: Uint8Array): Promise<Uint8Array> {
@@ -55,14 +53,14 @@ export class SocketLink implements PeerLink {
   }
 
   /**
-   * Exchanges that are late are found by one timer for all of them: two sweeps after it was begun an
-   * exchange has waited between one and two of the periods. A timer for each would cost as much as
-   * the exchange.
+   * Exchanges that are late are found by one timer for all of them: two sweeps after it was begun
+   * an exchange has waited between one and two of the periods. A timer for each would cost as much
+   * as the exchange.
    */
   #sweepLater(): void {
     if (this.#sweeping) return;
     this.#sweeping = true;
-    setTimeout(() => {
+    this.#after(() => {
       this.#sweeping = false;
       let dead = false;
       for (const [id, exchange] of this.#pending) {
@@ -70,8 +68,8 @@ export class SocketLink implements PeerLink {
         this.#settle(id, LATE);
         dead ||= exchange.heardBefore === this.#heard;
       }
-      // Not a word in all that time: a connection whose other end vanished (a power cut, a forgotten
-      // address translation) stays open here for many minutes.
+      // Not a word in all that time: a connection whose other end vanished (a power cut, a
+      // forgotten address translation) stays open here for many minutes.
       if (dead && this.#socket) this.#closed(this.#socket);
       if (this.#pending.size > 0) this.#sweepLater();
     }, this.#timeoutMs / 2);
@@ -83,7 +81,8 @@ export class SocketLink implements PeerLink {
     this.#open().then(
       (socket) => this.#opened(socket),
       () => {
-        this.#opening = false; // The next exchange tries again, and reports by its own way what is wrong.
+        // The next exchange tries again, and reports by its own way what is wrong.
+        this.#opening = false;
       },
     );
   }
@@ -105,7 +104,7 @@ export class SocketLink implements PeerLink {
 
   #watchIdle(socket: WebSocket): void {
     this.#used = false;
-    setTimeout(() => {
+    this.#after(() => {
       if (this.#socket !== socket) return;
       if (this.#used || this.#pending.size > 0) return this.#watchIdle(socket);
       this.#closed(socket);

@@ -1,6 +1,9 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests against real processes: slow, one file after another, because they share the machine's cores. */
+/**
+ * Tests against real processes: slow, one file after another, because they share the machine's
+ * cores.
+ */
 export default defineConfig({
   root: new URL('../..', import.meta.url).pathname,
   test: {

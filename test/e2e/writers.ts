@@ -30,7 +30,9 @@ export interface WriterOptions {
   readonly enough?: () => boolean;
 }
 
-/** Each client puts keys of its own, one after another, and moves to another member at a failure. */
+/**
+ * Each client puts keys of its own, one after another, and moves to another member at a failure.
+ */
 export async function runWriters(options: WriterOptions): Promise<WriteHistory> {
   let issued = 0;
   let unknown = 0;

@@ -4,7 +4,9 @@ import type { BugName } from '../../src/raft/bugs.ts';
 import type { StateBug } from '../../src/state/bugs.ts';
 import { runSeeds } from './run.ts';
 
-/** A bug that the simulator needs more worlds for would slip through a night of real use as well. */
+/**
+ * A bug that the simulator needs more worlds for would slip through a night of real use as well.
+ */
 const SEEDS_MAX = 300;
 
 /**

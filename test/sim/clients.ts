@@ -12,7 +12,7 @@ import type { World } from './world.ts';
 /** What happens to operations is told to the checkers: they decide whether it may. */
 export interface OperationObserver {
   /** Returns the floor: what the operation must be ordered after. */
-  begins(): number;
+  begins(instance: Instance): number;
   writeAnswered(floor: number, request: WriteRequest, result: ApplyResult): void;
   writeRefused(error: EtcdError): void;
   /** A range is read from the instance's machine now; `floor` is null for a serializable one. */
@@ -58,7 +58,7 @@ export class Clients {
   }
 
   #operate(): void {
-    const instance = pick(this.#prng, this.#members).current;
+    const instance = this.#choose();
     if (instance === null) return this.#think();
     const end = this.#begin(instance);
     const kind = this.#prng.next();
@@ -67,7 +67,18 @@ export class Clients {
     else this.#readSerializable(instance, end);
   }
 
-  /** Counts the operation as open until it is answered, its instance is dead, or it is long overdue. */
+  /** Any member; often one that takes itself for the leader, rightly or not. */
+  #choose(): Instance | null {
+    const member = pick(this.#prng, this.#members);
+    if (!chance(this.#prng, 0.3)) return member.current;
+    const leads = ({ id, current }: Member) => current?.node.soft.leader === id;
+    const leaders = this.#members.filter(leads);
+    return (leaders.length > 0 ? pick(this.#prng, leaders) : member).current;
+  }
+
+  /**
+   * Counts the operation as open until it is answered, its instance is dead, or it is long overdue.
+   */
   #begin(instance: Instance): () => void {
     let ended = false;
     this.#open += 1;
@@ -97,7 +108,7 @@ export class Clients {
     done: (error: EtcdError | null) => void,
   ): void {
     const propose = () => {
-      const floor = this.#observer.begins();
+      const floor = this.#observer.begins(instance);
       const answered = ({ result, error }: ProposalOutcome) => {
         if (result !== undefined) {
           this.#requests.sawRevision(result.revision);
@@ -118,7 +129,7 @@ export class Clients {
     done: (error: EtcdError | null) => void,
   ): void {
     const ask = () => {
-      const floor = this.#observer.begins();
+      const floor = this.#observer.begins(instance);
       instance.node.barrier(timeoutMs, (error) => {
         if (error === null) this.#observer.reads(instance, floor, request);
         else this.#world.coverage.add('readsRefused');

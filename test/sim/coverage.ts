@@ -1,4 +1,7 @@
-/** What a run can do to a cluster, or see it do. A fault that never bites tests nothing: every kind is counted. */
+/**
+ * What a run can do to a cluster, or see it do. A fault that never bites tests nothing: every kind
+ * is counted.
+ */
 export const COVERAGE_KINDS = [
   'messagesLost',
   'responsesLost',
@@ -22,6 +25,7 @@ export const COVERAGE_KINDS = [
   'wallClockJumps',
   'elections',
   'leadersDeposed',
+  'readsAtStaleLeaders',
   'transfersRequested',
   'conflictingEntriesTruncated',
   'logCompactions',

@@ -98,7 +98,9 @@ export function copyOf(image: DiskImage): StateStore {
   return new InstanceStore(copy, (change) => copy.apply(change));
 }
 
-/** The state machine's tables in an image. Bytes are copied both ways: a database shares no memory. */
+/**
+ * The state machine's tables in an image. Bytes are copied both ways: a database shares no memory.
+ */
 class InstanceStore implements StateStore {
   readonly #live: DiskImage;
   readonly #change: (change: DiskChange) => void;

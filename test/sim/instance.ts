@@ -25,7 +25,9 @@ export interface InstanceOwner {
     changes: readonly DiskChange[],
     done: (error: Error | null) => void,
   ): void;
-  /** The instance has ended by itself: a crash at a call, a failed sync, a superseded one's write. */
+  /**
+   * The instance has ended by itself: a crash at a call, a failed sync, a superseded one's write.
+   */
   ended(instance: Instance): void;
 }
 
@@ -219,7 +221,9 @@ export class Instance implements NodeHost {
     return Math.floor((atUs * this.owner.clockRate) / 1000) + this.owner.clockOffsetMs;
   }
 
-  /** A kill at any instruction: what the turn has sent is on its way, what it has written is lost. */
+  /**
+   * A kill at any instruction: what the turn has sent is on its way, what it has written is lost.
+   */
   #countCall(): void {
     if (this.crashAfterCalls === null) return;
     this.crashAfterCalls -= 1;
@@ -234,6 +238,7 @@ export class Instance implements NodeHost {
     if (!this.alive) throw new CrashSignal('killed before');
     if (this.state === 'superseded') {
       this.#world.coverage.add('zombiesThatReachedStorage');
+      this.#guarded(() => this.#observer.dying(this));
       this.#end(`superseded at ${call}`);
       throw new SupersededSignal(call);
     }
@@ -264,7 +269,9 @@ export class Instance implements NodeHost {
     this.#guarded(() => this.#observer.sending(this, messages));
   }
 
-  /** The code under test may catch what it did not throw: a violation is noted before it is thrown. */
+  /**
+   * The code under test may catch what it did not throw: a violation is noted before it is thrown.
+   */
   #guarded(check: () => void): void {
     try {
       check();

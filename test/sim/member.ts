@@ -141,7 +141,10 @@ export class Member implements InstanceOwner {
     this.#observer.durable(this.id, this.durable, transaction.changes);
   }
 
-  /** Transactions become durable in order: of the open ones a crash keeps some first ones, unconfirmed. */
+  /**
+   * Transactions become durable in order: of the open ones a crash keeps some first ones,
+   * unconfirmed.
+   */
   #dropTransactions(instance: Instance): void {
     const open = this.#queue.filter((transaction) => transaction.instance === instance);
     const { prng, coverage, faulty } = this.#world;

@@ -85,12 +85,17 @@ export class Nemesis {
         return;
       case 'transfer':
         return this.#transfer(member);
+      case 'transferAndIsolate':
+        return this.#transferAndIsolate(member);
       default:
-        return this.#divide(kind, member);
+        return this.#divide(kind, this.#leaderOr(member));
     }
   }
 
-  /** The old instance usually is cut off from the platform, and late: that is why there is a new one. */
+  /**
+   * The old instance usually is cut off from the platform, and late: that is why there is a new
+   * one.
+   */
   #supersede(member: Member): void {
     const older = member.current;
     if (older === null) return;
@@ -109,6 +114,31 @@ export class Nemesis {
     if (from === null) return;
     this.#world.coverage.add('transfersRequested');
     from.step('hands over to', to.id, () => from.node.transferLeadership(to.id));
+  }
+
+  /**
+   * The transfer lets a successor be elected at once, while the old leader, cut off, has no reason
+   * to doubt itself for another election timeout.
+   */
+  #transferAndIsolate(to: Member): void {
+    const from = this.#leader() ?? to;
+    if (from === to || from.current === null) return;
+    const { current } = from;
+    this.#world.coverage.add('transfersRequested');
+    current.step('hands over to', to.id, () => current.node.transferLeadership(to.id));
+    const { latencyMs } = this.#world.plan;
+    const whenMs = latencyMs * (0.5 + 2 * this.#prng.next());
+    this.#world.after(whenMs, () => this.#divide('isolate', from));
+  }
+
+  /** Half of the time the leader: what happens to followers is told sooner. */
+  #leaderOr(other: Member): Member {
+    return chance(this.#prng, 0.5) ? other : (this.#leader() ?? other);
+  }
+
+  #leader(): Member | null {
+    const leads = ({ id, current }: Member) => current?.node.soft.leader === id;
+    return this.#members.find(leads) ?? null;
   }
 
   #divide(kind: 'isolate' | 'halves' | 'oneWay' | 'partial', member: Member): void {

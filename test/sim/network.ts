@@ -57,7 +57,9 @@ export class Network {
     this.#cutForRequests.clear();
   }
 
-  /** Carries something one way. `arrive` is called once, or more often; or `lose`, sooner or later. */
+  /**
+   * Carries something one way. `arrive` is called once, or more often; or `lose`, sooner or later.
+   */
   carry(from: MemberId, to: MemberId, arrive: () => void, lose: () => void): void {
     const { plan, prng, coverage, faulty } = this.#world;
     if (this.#loses(from, to)) {
@@ -145,7 +147,10 @@ export class Network {
     return Math.min(usual * factor, plan.electionTimeoutMs * LATENESS_MAX);
   }
 
-  /** What is sent is a value: a member that changed it later would be found out in the runs that freeze it. */
+  /**
+   * What is sent is a value: a member that changed it later would be found out in the runs that
+   * freeze it.
+   */
   #asSent(messages: readonly Message[]): readonly Message[] {
     if (!this.#world.plan.freezeMessages) return messages;
     for (const message of messages) {

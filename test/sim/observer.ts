@@ -10,7 +10,10 @@ export interface Observer {
   started(instance: Instance): void;
   /** The instance has worked off one event. */
   stepped(instance: Instance): void;
-  /** The instance is killed in the middle of a step: what it has sent speaks of what it has committed. */
+  /**
+   * The instance is killed in the middle of a step: what it has sent speaks of what it has
+   * committed.
+   */
   dying(instance: Instance): void;
   /** The instance is about to write the batch to its live image. */
   writing(instance: Instance, batch: PersistBatch): void;

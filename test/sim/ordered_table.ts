@@ -1,7 +1,10 @@
 import { bytesOfMapKey, mapKey } from '../../src/lib/bytes.ts';
 import type { KeyRange, Row } from '../../src/state/store.ts';
 
-/** One table of the simulated database: a map with its keys in order. Small, so inserting by splice is cheap. */
+/**
+ * One table of the simulated database: a map with its keys in order. Small, so inserting by splice
+ * is cheap.
+ */
 export class OrderedTable {
   readonly #values: Map<string, Uint8Array>;
   readonly #keys: string[];

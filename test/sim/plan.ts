@@ -18,6 +18,7 @@ export const FAULT_KINDS = [
   'lossBurst',
   'wallClockJump',
   'transfer',
+  'transferAndIsolate',
 ] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
@@ -87,13 +88,15 @@ function memberPlans(prng: Prng, size: number): MemberPlan[] {
   const skewed = chance(prng, 0.5);
   return Array.from({ length: size }, (_, i) => ({
     id: (i + 1).toString(16).padStart(16, '0'),
-    clockRate: skewed ? 0.85 + prng.next() * 0.3 : 1,
+    clockRate: skewed ? 0.7 + prng.next() * 0.7 : 1,
     clockOffsetMs: intBetween(prng, 0, 1_000_000),
   }));
 }
 
 /** Each run gets some kinds only: a mix of everything would hide what needs one fault in peace. */
 function faultWeights(prng: Prng): Plan['faultWeights'] {
-  const kinds = shuffled(prng, FAULT_KINDS).slice(0, intBetween(prng, 2, 7));
-  return kinds.map((kind) => [kind, intBetween(prng, 1, 5)] as const);
+  const kinds = new Set(shuffled(prng, FAULT_KINDS).slice(0, intBetween(prng, 2, 7)));
+  // Two leaders at once are what most safety rules are about, and rare by accident.
+  if (chance(prng, 0.5)) kinds.add('transferAndIsolate');
+  return [...kinds].map((kind) => [kind, intBetween(prng, 1, 5)] as const);
 }

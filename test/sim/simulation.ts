@@ -24,7 +24,9 @@ export interface RunReport {
   readonly recent: readonly string[];
 }
 
-/** A cluster, its clients and its nemesis, through both phases. Everything follows from the options. */
+/**
+ * A cluster, its clients and its nemesis, through both phases. Everything follows from the options.
+ */
 export function simulate(options: RunOptions): RunReport {
   const world = new World(options);
   let violation: Violation | null = null;

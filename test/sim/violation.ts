@@ -1,4 +1,8 @@
-/** An invariant of facts' catalogue (E1 … V7) does not hold: the run has found a bug. */
+/**
+ * An invariant does not hold: the run has found a bug. Named by group and number: elections E, log
+ * L, state machine S, reads R, watches W, platform P, liveness V; or `assert`, an assertion of the
+ * code.
+ */
 export class Violation extends Error {
   override readonly name = 'Violation';
   readonly invariant: string;
@@ -9,7 +13,10 @@ export class Violation extends Error {
   }
 }
 
-/** Fails the run unless the condition holds. The sentence is built only when it is needed. @throws Violation */
+/**
+ * Fails the run unless the condition holds. The sentence is built only when it is needed. @throws
+ * Violation
+ */
 export function holds(
   condition: boolean,
   invariant: string,

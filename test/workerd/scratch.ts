@@ -1,5 +1,6 @@
 import { runInDurableObject } from 'cloudflare:test';
 import { env } from 'cloudflare:workers';
+import { TABLES } from '../../src/state/store.ts';
 import { SqlDisk } from '../../src/storage/disk.ts';
 import { LogTable } from '../../src/storage/log.ts';
 import { MetaTable } from '../../src/storage/meta.ts';
@@ -25,14 +26,18 @@ export class Scratch {
   }
 
   store(): SqlStateStore {
-    return new SqlStateStore(this.sql, this.meta);
+    return new SqlStateStore(this.sql, this.meta, TABLES);
   }
 
   disk(): SqlDisk {
-    return new SqlDisk(this.sql, {
-      transactionSync: (body) => this.#storage.transactionSync(body),
-      sync: () => this.#storage.sync(),
-    });
+    return new SqlDisk(
+      this.sql,
+      {
+        transactionSync: (body) => this.#storage.transactionSync(body),
+        sync: () => this.#storage.sync(),
+      },
+      TABLES,
+    );
   }
 
   /** The rows that the platform charges for what was done. */

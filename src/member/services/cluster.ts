@@ -13,7 +13,10 @@ export function clusterService(host: ServiceHost): Route[] {
   ];
 }
 
-/** The voters and learners of the applied configuration, by id; names and URLs once a member has told them. */
+/**
+ * The voters and learners of the applied configuration, by id; names and URLs once a member has
+ * told them.
+ */
 function members({ node, machine, identity }: ServiceHost) {
   const { voters, votersOutgoing, learners } = node.status.raft.confState;
   const published = new Map(machine.members().map((member) => [member.id, member]));

@@ -16,7 +16,10 @@ import {
 } from '../../state/validate.ts';
 import { type Route, type ServiceHost, unary } from './service.ts';
 
-/** etcd's KV service. Requests are checked before they are proposed, as etcd does: bad ones never reach the log. */
+/**
+ * etcd's KV service. Requests are checked before they are proposed, as etcd does: bad ones never
+ * reach the log.
+ */
 export function kvService(host: ServiceHost): Route[] {
   return [
     unary(KV.method.range, async (request, context) => {

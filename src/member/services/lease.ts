@@ -10,7 +10,10 @@ import {
 import { validateLeaseGrant } from '../../state/validate.ts';
 import { type Route, type ServiceHost, unary } from './service.ts';
 
-/** The unary methods of etcd's Lease service. How long a lease still lives is known to the leader only. */
+/**
+ * The unary methods of etcd's Lease service. How long a lease still lives is known to the leader
+ * only.
+ */
 export function leaseService(host: ServiceHost): Route[] {
   return [
     unary(Lease.method.leaseGrant, async (request, context) => {

@@ -25,7 +25,10 @@ export interface ServiceHost {
   compacted(): Promise<void>;
   /** Returns when the target leads, fails when that takes too long. @throws EtcdError */
   transferLeadership(target: MemberId): Promise<void>;
-  /** The header of an answer about the store; without a revision that of an answer about the cluster. */
+  /**
+   * The header of an answer about the store; without a revision that of an answer about the
+   * cluster.
+   */
   header(revision?: number): ResponseHeader;
   /** A method that only the leader can answer, asked there. @throws EtcdError */
   askLeader<O extends DescMessage>(

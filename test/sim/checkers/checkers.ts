@@ -32,9 +32,9 @@ export class Checkers implements Observer {
     const { coverage } = world;
     this.#world = world;
     this.committed = new CommittedLog(coverage);
-    this.operations = new OperationChecker(this.committed, coverage);
     this.state = new StateChecker(this.committed, coverage, world.fork());
     this.#elections = new ElectionChecker(coverage);
+    this.operations = new OperationChecker(this.committed, this.#elections, coverage);
     this.#log = new LogChecker(this.committed, coverage, images);
     this.#durability = new DurabilityChecker(images, this.#elections);
     this.#contact = new ContactChecker(world, images.size);
@@ -118,7 +118,9 @@ export class Checkers implements Observer {
   }
 }
 
-/** What a restarted member still has to commit: a step may commit it and compact it away at once. */
+/**
+ * What a restarted member still has to commit: a step may commit it and compact it away at once.
+ */
 function uncommittedEntries(image: DiskImage, commit: number): Map<number, Entry> {
   const entries = new Map<number, Entry>();
   for (let index = commit + 1; index <= image.lastIndex; index++) {

@@ -5,7 +5,9 @@ import { holds } from '../violation.ts';
 import type { World } from '../world.ts';
 import type { View } from './view.ts';
 
-/** What a leader may lag behind its own clock: the turn in which it notices comes after the alarm. */
+/**
+ * What a leader may lag behind its own clock: the turn in which it notices comes after the alarm.
+ */
 const SLACK = 1.1;
 
 /** E7 and L10: a leader's knowledge of its peers. */

@@ -56,8 +56,9 @@ export class DurabilityChecker {
 }
 
 /**
- * The durable log holds what the instance's has up to the index; or it ends in a later term, because
- * the instance took the entries and what replaced them in one turn, and the disk got the outcome.
+ * The durable log holds what the instance's has up to the index; or it ends in a later term,
+ * because the instance took the entries and what replaced them in one turn, and the disk got the
+ * outcome.
  */
 function holdsLog(instance: Instance, image: DiskImage, { index, term }: AppendReply): boolean {
   if (index <= image.snapshot.index) return true;

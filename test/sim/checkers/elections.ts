@@ -9,6 +9,7 @@ import { holds } from '../violation.ts';
 export class ElectionChecker {
   readonly #coverage: Coverage;
   readonly #leaders = new Map<number, string>();
+  #lastTerm = 0;
   readonly #durable = new Map<MemberId, HardState>();
   readonly #durableVotes = new Map<string, MemberId>();
   /** By `member@term`, durable or only told. */
@@ -18,6 +19,11 @@ export class ElectionChecker {
     this.#coverage = coverage;
   }
 
+  /** The newest term that has had a leader. */
+  get lastTerm(): number {
+    return this.#lastTerm;
+  }
+
   /** The instance has become leader of the term. */
   elected(instance: Instance, term: number): void {
     const known = this.#leaders.get(term);
@@ -25,6 +31,7 @@ export class ElectionChecker {
       return `${instance.name} is leader of term ${term}, as ${known} is or was`;
     });
     this.#leaders.set(term, instance.name);
+    this.#lastTerm = Math.max(this.#lastTerm, term);
     this.#coverage.add('elections');
   }
 
@@ -59,7 +66,9 @@ export class ElectionChecker {
     return this.#durable.get(id)?.term ?? 0;
   }
 
-  /** E6: a leader never rewrites what it has written as leader. Told before the entries are written. */
+  /**
+   * E6: a leader never rewrites what it has written as leader. Told before the entries are written.
+   */
   writesAsLeader(instance: Instance, firstIndex: number): void {
     const { role, term } = instance.node.status.raft;
     if (role !== 'leader') return;

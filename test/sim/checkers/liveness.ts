@@ -12,7 +12,9 @@ import type { Checkers } from './checkers.ts';
 /** Election timeouts until there must be a leader that everybody follows. */
 const ELECTIONS = 10;
 
-/** V1 to V5: once the faults are lifted the cluster must recover by itself, completely, and soon. */
+/**
+ * V1 to V5: once the faults are lifted the cluster must recover by itself, completely, and soon.
+ */
 export class LivenessChecker {
   readonly #world: World;
   readonly #members: readonly Member[];
@@ -95,9 +97,14 @@ export class LivenessChecker {
 
   #reaches(invariant: string, goal: string, done: () => boolean): void {
     const { nowUs, plan } = this.#world;
-    const limitMs = ELECTIONS * plan.electionTimeoutMs + 2 * plan.requestTimeoutMs;
+    const slowest = Math.min(...plan.members.map(({ clockRate }) => clockRate));
+    const limitMs = (ELECTIONS * plan.electionTimeoutMs + 2 * plan.requestTimeoutMs) / slowest;
     this.#world.run(nowUs + limitMs * 1000, done);
-    holds(done(), invariant, () => `no ${goal} within ${limitMs} ms of a healthy cluster`);
+    holds(
+      done(),
+      invariant,
+      () => `no ${goal} within ${Math.ceil(limitMs)} ms of a healthy cluster`,
+    );
   }
 }
 

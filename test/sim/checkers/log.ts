@@ -28,7 +28,9 @@ export class LogChecker {
     this.#images = images;
   }
 
-  /** L1 and L2 by induction: an entry is fine when it, and the term before it, are as anywhere else. */
+  /**
+   * L1 and L2 by induction: an entry is fine when it, and the term before it, are as anywhere else.
+   */
   writing(instance: Instance, view: View, batch: PersistBatch): void {
     const { live } = instance.disk;
     if (batch.snapshot !== null) view.uncommitted.clear();
@@ -118,7 +120,10 @@ export class LogChecker {
     holds(same, 'L1', () => `${instance.name} writes another entry ${name} than exists already`);
   }
 
-  /** Entries that came with a snapshot are not seen one by one: everything up to it was committed before. */
+  /**
+   * Entries that came with a snapshot are not seen one by one: everything up to it was committed
+   * before.
+   */
   #checkSnapshot(instance: Instance): void {
     const { snapshot } = instance.disk.live;
     const known = snapshot.index <= this.#log.lastIndex;

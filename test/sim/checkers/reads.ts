@@ -10,6 +10,7 @@ import type { Instance } from '../instance.ts';
 import type { WriteRequest } from '../requests.ts';
 import { holds } from '../violation.ts';
 import type { CommittedLog } from './committed_log.ts';
+import type { ElectionChecker } from './elections.ts';
 import { answerOf, differenceBetween } from './state.ts';
 
 /**
@@ -19,18 +20,24 @@ import { answerOf, differenceBetween } from './state.ts';
  */
 export class OperationChecker implements OperationObserver {
   readonly #log: CommittedLog;
+  readonly #elections: ElectionChecker;
   readonly #coverage: Coverage;
   /** The last place among operations that are finished: what begins now comes after it. */
   #floor = 0;
   /** Checks that wait until the committed log has caught up with the step under way. */
   #pending: (() => void)[] = [];
 
-  constructor(log: CommittedLog, coverage: Coverage) {
+  constructor(log: CommittedLog, elections: ElectionChecker, coverage: Coverage) {
     this.#log = log;
+    this.#elections = elections;
     this.#coverage = coverage;
   }
 
-  begins(): number {
+  begins(instance: Instance): number {
+    const { role, term } = instance.node.status.raft;
+    if (role === 'leader' && term < this.#elections.lastTerm) {
+      this.#coverage.add('readsAtStaleLeaders');
+    }
     return this.#floor;
   }
 

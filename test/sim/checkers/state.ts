@@ -103,7 +103,9 @@ export class StateChecker {
     this.deepCheck(`${instance.name}, rebuilt from its rows,`, rebuilt, 'P2');
   }
 
-  /** W3 and W9, what a watch would replay: every event from a revision on, with what it replaced. */
+  /**
+   * W3 and W9, what a watch would replay: every event from a revision on, with what it replaced.
+   */
   #checkHistory(name: string, machine: StateMachine, moment: ModelMoment): void {
     const from = intBetween(this.#prng, Math.max(2, moment.compactRevision), moment.revision + 1);
     const budget = { revisionsMax: 20, bytesMax: 10_000 };
@@ -124,7 +126,9 @@ export class StateChecker {
     });
   }
 
-  /** S2: exactly the entries that have an effect were applied, once, and did what the model says. */
+  /**
+   * S2: exactly the entries that have an effect were applied, once, and did what the model says.
+   */
   #checkResults(
     instance: Instance,
     from: number,

@@ -7,7 +7,9 @@ interface Horizon {
   readonly compactRevision: number;
 }
 
-/** What differs between the events of one revision and the model's changes; null when nothing does. */
+/**
+ * What differs between the events of one revision and the model's changes; null when nothing does.
+ */
 export function differenceOfEvents(
   expected: readonly ModelChange[],
   actual: readonly Event[],

@@ -45,8 +45,8 @@ export class ModelMachine {
   }
 
   /**
-   * The answer to the command in an entry of that term; null when it has been applied before, or may
-   * not be any more.
+   * The answer to the command in an entry of that term; null when it has been applied before, or
+   * may not be any more.
    */
   apply(command: Command, term: number): ModelAnswer | null {
     const { memberId, epoch, sequence, onlyInTerm } = command;
@@ -132,7 +132,9 @@ export class ModelMachine {
     return { type: 'done' };
   }
 
-  /** etcd evaluates every comparison, those of nested transactions too, before anything is changed. */
+  /**
+   * etcd evaluates every comparison, those of nested transactions too, before anything is changed.
+   */
   #chooseBranches(txn: TxnRequest): Branch {
     const succeeded = txn.compare.every((compare) => this.#compare(compare));
     const ops = succeeded ? txn.success : txn.failure;

@@ -1,0 +1,73 @@
+import type { ConfState } from '../raft/message.ts';
+import type { StateMachine } from '../state/machine.ts';
+import type { MemberDisk } from '../storage/member_disk.ts';
+
+export interface CheckpointPolicy {
+  /** Applied entries between compactions of the log. */
+  readonly snapshotCount: number;
+  /** Entries kept behind the compaction point for slow followers. */
+  readonly snapshotCatchUpEntries: number;
+}
+
+/**
+ * State rows go to the disk in batches; once they are durable there, the log before them may be
+ * forgotten. Three steps that must not be confused: flushed, durable, compacted. A log that is
+ * forgotten before the state is durable is lost with the next crash.
+ */
+export class Checkpoints {
+  readonly #disk: MemberDisk;
+  readonly #policy: CheckpointPolicy;
+  /** The state up to here is in rows; up to `durableIndex` these are known to be durable. */
+  #flushedIndex = 0;
+  #durableIndex = 0;
+  #compactedIndex: number;
+
+  constructor(disk: MemberDisk, policy: CheckpointPolicy, compactedIndex: number) {
+    this.#disk = disk;
+    this.#policy = policy;
+    this.#compactedIndex = compactedIndex;
+  }
+
+  /** Where rows that are written now will have brought the state; for {@link durable}. */
+  get flushedIndex(): number {
+    return this.#flushedIndex;
+  }
+
+  /** @returns whether there was enough to be worth it */
+  flushIfDue(machine: StateMachine): boolean {
+    if (!machine.needsFlush) return false;
+    this.flush(machine);
+    return true;
+  }
+
+  flush(machine: StateMachine): void {
+    machine.flush();
+    this.#flushedIndex = machine.appliedIndex;
+  }
+
+  /** The rows flushed up to here are durable. */
+  durable(flushedIndex: number): void {
+    this.#durableIndex = flushedIndex;
+  }
+
+  /**
+   * How far the log may be forgotten: the state is durable, and slower followers find what they
+   * need behind it. Null when that would gain little.
+   */
+  get compactionDue(): number | null {
+    const { snapshotCount, snapshotCatchUpEntries } = this.#policy;
+    const index = this.#durableIndex - snapshotCatchUpEntries;
+    return index - this.#compactedIndex >= snapshotCount ? index : null;
+  }
+
+  /** To be called when the core has been told: it asks for nothing before the index any more. */
+  compact(index: number, confState: ConfState): void {
+    this.#disk.compact({ index, term: this.#disk.term(index), confState });
+    this.#compactedIndex = index;
+  }
+
+  /** A snapshot took the place of the log up to here. */
+  installed(index: number): void {
+    this.#compactedIndex = index;
+  }
+}
