@@ -58,7 +58,7 @@ export class Instance implements NodeHost {
   state: InstanceState = 'running';
   /** A write has failed: nothing that is written after it can become durable. */
   diskFailed = false;
-  /** Everything that happens to it before this time is delivered then, in a burst. */
+  /** Everything that happens to it before this time waits. */
   pausedUntilUs = 0;
   /** It is killed at the so-many-th call to its host from now. */
   crashAfterCalls: number | null = null;
@@ -68,6 +68,7 @@ export class Instance implements NodeHost {
   #alarm = 0;
   #lastNowMs = 0;
   #deferredUs = 0;
+  #backlog: { readonly verb: string; readonly run: () => void }[] = [];
   /** What the node wants done before anything else happens. */
   readonly #endOfEvent: (() => void)[] = [];
 
@@ -120,7 +121,7 @@ export class Instance implements NodeHost {
   step(verb: string, detail: Detail, run: () => void): void {
     if (!this.alive) return;
     if (this.#world.nowUs < this.pausedUntilUs) {
-      this.#world.at(this.#resumedUs(verb), () => this.step(verb, detail, run));
+      this.#backlog.push({ verb, run: () => this.step(verb, detail, run) });
       return;
     }
     this.#world.note(this.name, verb, detail);
@@ -134,13 +135,27 @@ export class Instance implements NodeHost {
     }
   }
 
+  /** Stops the instance until then, or until an earlier pause ends that is longer. */
+  pauseUntil(untilUs: number): void {
+    if (untilUs <= this.pausedUntilUs) return;
+    this.pausedUntilUs = untilUs;
+    this.#world.at(untilUs, () => {
+      if (this.#world.nowUs >= this.pausedUntilUs) this.resume();
+    });
+  }
+
   /**
-   * When something that happens in a pause is worked off. What waits for a woken process is in no
-   * order; only its disk and its own tasks keep theirs.
+   * Everything that waits is worked off, in a burst. What waits for a woken process is in no order;
+   * only its disk and its own tasks keep theirs.
    */
-  #resumedUs(verb: string): number {
-    const inOrder = ORDERED.has(verb);
-    return this.pausedUntilUs + (inOrder ? 0 : intBetween(this.#world.prng, 0, BURST_US));
+  resume(): void {
+    this.pausedUntilUs = Math.min(this.pausedUntilUs, this.#world.nowUs);
+    const backlog = this.#backlog;
+    this.#backlog = [];
+    for (const { verb, run } of backlog) {
+      const delayUs = ORDERED.has(verb) ? 0 : intBetween(this.#world.prng, 0, BURST_US);
+      this.#world.at(this.#world.nowUs + delayUs, run);
+    }
   }
 
   /**

@@ -40,7 +40,7 @@ export class Nemesis {
       member.recoverDisk();
       for (const instance of [member.current, ...member.zombies]) {
         if (instance === null) continue;
-        instance.pausedUntilUs = Math.min(instance.pausedUntilUs, this.#world.nowUs);
+        instance.resume();
         instance.crashAfterCalls = null;
       }
       if (member.current === null) member.start();
@@ -104,9 +104,8 @@ export class Nemesis {
   }
 
   #pause(member: Member): void {
-    if (member.current === null) return;
     const untilUs = this.#world.nowUs + Math.ceil(this.#whileMs() * 1000);
-    member.current.pausedUntilUs = Math.max(member.current.pausedUntilUs, untilUs);
+    member.current?.pauseUntil(untilUs);
   }
 
   #transfer(to: Member): void {

@@ -65,5 +65,7 @@ function holdsLog(instance: Instance, image: DiskImage, { index, term }: AppendR
   if ((image.termAt(image.lastIndex) ?? 0) > term) return true;
   if (index > image.lastIndex) return false;
   const { live } = instance.disk;
-  return index <= live.snapshot.index || live.termAt(index) === image.termAt(index);
+  const inMemory = live.termAt(index) ?? 0;
+  // Replaced since in memory, by a later leader: that is on its way to the disk, after this.
+  return inMemory > term || index <= live.snapshot.index || inMemory === image.termAt(index);
 }

@@ -87,6 +87,8 @@ export class LivenessChecker {
 
   /** V3: same index, same outcomes, same keys. */
   #areEqual(): boolean {
+    // A fault that was under way when faults were lifted may still end an instance: it comes back.
+    if (this.#members.some(({ current }) => current === null)) return false;
     const machines = this.#members.map((member) => instanceOf(member).node.machine);
     const last = this.#checkers.committed.lastIndex;
     return machines.every(
