@@ -29,7 +29,8 @@ class Rig {
     const reply = (messages: readonly Message[]) => {
       this.sent.push(`${name}=${types(messages)}`);
     };
-    this.answers.open(from, wait, reply, nowMs);
+    const type = wait === 'turn' ? 'append' : wait;
+    this.answers.open(from, [{ type } as Message], reply, nowMs);
   }
 }
 

@@ -14,6 +14,11 @@ interface Open {
   readonly sinceMs: number;
 }
 
+function waitOf(messages: readonly Message[]): Wait {
+  if (messages.some(({ type }) => type === 'read')) return 'read';
+  return messages.some(({ type }) => type === 'propose') ? 'propose' : 'turn';
+}
+
 /** Messages that answer one of the peer's; the others begin an exchange of their own. */
 function isReply(message: Message): boolean {
   return (
@@ -33,8 +38,9 @@ export class Answers {
     this.#links = links;
   }
 
-  open(from: MemberId, wait: Wait, reply: Open['reply'], nowMs: number): void {
-    this.#open.push({ from, wait, reply, sinceMs: nowMs });
+  /** A peer's request with these messages waits for its answer. */
+  open(from: MemberId, messages: readonly Message[], reply: Open['reply'], nowMs: number): void {
+    this.#open.push({ from, wait: waitOf(messages), reply, sinceMs: nowMs });
   }
 
   /** The requests that this turn works off; `proposing`: also those held back for the batch. */

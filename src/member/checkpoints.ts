@@ -62,6 +62,8 @@ export class Checkpoints {
 
   /** To be called when the core has been told: it asks for nothing before the index any more. */
   compact(index: number, confState: ConfState): void {
+    // A snapshot that was installed in the same turn has taken the place of that part of the log.
+    if (index <= this.#compactedIndex) return;
     this.#disk.compact({ index, term: this.#disk.term(index), confState });
     this.#compactedIndex = index;
   }

@@ -13,6 +13,7 @@ import type { ApplyResult } from '../state/result.ts';
 import { Answers } from './answers.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { NodeHost } from './host.ts';
+import { startInstance } from './instance.ts';
 import { type NodeOptions, type NodeStatus, raftOptions } from './node_options.ts';
 import { commandEncoder, type ProposalOutcome, Proposals } from './proposals.ts';
 import { Reads } from './reads.ts';
@@ -49,6 +50,8 @@ export class Node {
   #staging: Staging;
   readonly #turns: Turns;
   readonly #checkpoints: Checkpoints;
+  /** Up to where the core has been told that entries are applied. */
+  #appliedTold = 0;
   #syncsInFlight = 0;
   /** Proposals are not handed over before this time: the way to the leader has just failed. */
   #holdUntilMs = 0;
@@ -56,30 +59,21 @@ export class Node {
   #transfers = 0;
   #stopped = false;
 
-  /**
-   * Loads the member from its rows alone; raises the epoch, so that an older instance is known as
-   * such.
-   */
+  /** Loads the member from its rows alone. */
   constructor(options: NodeOptions, host: NodeHost) {
     this.#options = options;
     this.#host = host;
-    let loaded = host.disk.load();
-    if (loaded.snapshot.confState.voters.length === 0) {
-      host.disk.bootstrap(options.initialConfState);
-      loaded = host.disk.load();
-    }
-    const epoch = loaded.epoch + 1;
-    host.disk.saveEpoch(epoch);
+    const loaded = startInstance(host.disk, options.initialConfState);
     this.#machine = this.#loadMachine();
     this.#checkpoints = new Checkpoints(host.disk, options, loaded.snapshot.index);
     this.#staging = new Staging(host.disk.state);
-    this.#epoch = epoch;
+    this.#epoch = loaded.epoch;
     this.#answers = new Answers(host.links);
     this.#turns = new Turns(host, () => this.#guardedTurn());
     const { confState } = loaded.snapshot;
     this.#raft = new Raft(
       raftOptions(options),
-      { ...loaded, applied: this.#machine.appliedIndex, confState, epoch },
+      { ...loaded, applied: this.#machine.appliedIndex, confState },
       host.disk,
       host.nowMs(),
     );
@@ -114,19 +108,24 @@ export class Node {
    * them, when these may leave.
    */
   receive(messages: readonly Message[], reply: (messages: readonly Message[]) => void): void {
-    const first = messages[0];
+    const [first] = messages;
     if (this.#stopped || first === undefined) return reply([]);
-    let held = false;
     for (const message of messages) {
-      const input: Input = { type: 'message', message };
-      if (message.type === 'propose') {
-        this.#heldInputs.push(input);
-        held = true;
-      } else this.#inputs.push(input);
+      const inputs = message.type === 'propose' ? this.#heldInputs : this.#inputs;
+      inputs.push({ type: 'message', message });
     }
-    const asks = messages.some(({ type }) => type === 'read');
-    this.#answers.open(first.from, asks ? 'read' : held ? 'propose' : 'turn', reply, this.#nowMs);
+    this.#answers.open(first.from, messages, reply, this.#nowMs);
     this.#turns.schedule();
+  }
+
+  /** Messages that answer ours: nobody waits for what comes of them. */
+  receiveReplies(messages: readonly Message[]): void {
+    if (this.#stopped) return;
+    for (const message of messages) this.#inputs.push({ type: 'message', message });
+    const onlyAcks = messages.every(({ type }) => type === 'appendReply');
+    // Acknowledgements that change nothing, as the second of two that made a quorum with the first,
+    // are told to the core with whatever comes next.
+    if (!onlyAcks || !this.#raft.isSettled) this.#turns.schedule();
   }
 
   /**
@@ -261,6 +260,10 @@ export class Node {
   #takeInputs(nowMs: number): Input[] {
     const inputs = this.#inputs.filter((input) => this.#isInstallable(input));
     this.#inputs = [];
+    if (this.#machine.appliedIndex > this.#appliedTold) {
+      this.#appliedTold = this.#machine.appliedIndex;
+      inputs.push({ type: 'applied', index: this.#appliedTold });
+    }
     if (this.#mayPropose) {
       inputs.push(...this.#heldInputs);
       this.#heldInputs = [];
@@ -292,8 +295,7 @@ export class Node {
   #write(batch: PersistBatch): void {
     this.#host.disk.write(batch);
     if (!batch.snapshot) return;
-    // The staged snapshot has taken the place of state and log: what is applied next comes after
-    // it.
+    // The staged snapshot has taken the place of state and log: what is applied next follows it.
     const { index } = batch.snapshot.meta;
     this.#staging = new Staging(this.#host.disk.state);
     this.#machine = this.#loadMachine();
@@ -310,9 +312,6 @@ export class Node {
       const result = this.#machine.apply({ index, term, data: command });
       if (result) results.push(result);
     }
-    if (entries.length > 0) {
-      this.#inputs.push({ type: 'applied', index: this.#machine.appliedIndex });
-    }
     return results;
   }
 
@@ -327,7 +326,10 @@ export class Node {
       this.#checkpoints.durable(flushedIndex);
       if (sequence !== undefined) this.#inputs.push({ type: 'persisted', sequence });
       then();
-      this.#turns.schedule();
+      // A follower has said with `then` what it wrote for; the core hears of it with what comes
+      // next.
+      const waits = this.#proposals.queuedCount > 0 || this.#heldInputs.length > 0;
+      if (waits || this.#soft.role !== 'follower') this.#turns.schedule();
     });
   }
 

@@ -5,7 +5,7 @@ import { decodeJson, encodeJson } from '../api/json.ts';
 import { methodOf } from '../api/methods.ts';
 import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
-import type { MemberId, Message } from '../raft/message.ts';
+import type { MemberId } from '../raft/message.ts';
 import { TABLES } from '../state/store.ts';
 import { SqlDisk } from '../storage/disk.ts';
 import { Sql, type SqlBackend } from '../storage/sql.ts';
@@ -235,13 +235,11 @@ export class Server {
           );
       links.set(id, link);
     }
-    const received = (messages: readonly Message[]) =>
-      this.#node?.receive(messages, (more) => this.#send(links2, more));
-    const links2: Links = new Links(
+    return new Links(
       self,
       links,
       {
-        received,
+        received: (messages) => this.#node?.receiveReplies(messages),
         unreachable: (peer) => this.#node?.unreachable(peer),
         snapshotStatus: (to, { transferId, meta }, ok) => {
           if (ok) log('info', `a snapshot of index ${meta.index} has reached ${to}`);
@@ -256,16 +254,10 @@ export class Server {
       },
       this.#nowMs,
     );
-    return links2;
   }
 
   get #node() {
     return this.#state.kind === 'running' ? this.#state.runtime.node : null;
-  }
-
-  #send(links: Links, messages: readonly Message[]): void {
-    const [first] = messages;
-    if (first) links.send(first.to, messages);
   }
 
   async #receive(bytes: Uint8Array): Promise<FrameReply> {

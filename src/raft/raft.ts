@@ -78,6 +78,20 @@ export class Raft {
     });
   }
 
+  /**
+   * A leader for whom no acknowledgement under way changes anything: all is committed, no read
+   * waits, and no peer has anything more to get. They may wait for the next step.
+   */
+  get isSettled(): boolean {
+    const { role, log, pendingReads, transfer, progress } = this.#state;
+    if (role !== 'leader' || log.commit < log.lastIndex) return false;
+    if (pendingReads.length > 0 || transfer !== null) return false;
+    for (const { state, next } of progress.values()) {
+      if (state !== 'replicate' || next <= log.lastIndex) return false;
+    }
+    return true;
+  }
+
   get status(): RaftStatus {
     const { id, role, term, vote, leader, epoch, log, config, quiescent } = this.#state;
     const progress = new Map<MemberId, PeerStatus>();

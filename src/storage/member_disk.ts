@@ -9,7 +9,7 @@ export interface LoadedLog {
   readonly snapshot: SnapshotMeta;
   readonly lastIndex: number;
   readonly commit: number;
-  /** The epoch of the previous instance; 0 for a new database. */
+  /** The epoch of the last instance; 0 for a new database. */
   readonly epoch: number;
 }
 

@@ -108,7 +108,7 @@ export class Network {
     const arrive = () =>
       asker.step('is answered', sent, () => {
         this.#observer.receiving(asker, sent);
-        asker.node.receive(sent, () => {});
+        asker.node.receiveReplies(sent);
       });
     const fail = () =>
       asker.step('has no answer', responder.id, () => {
