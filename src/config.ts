@@ -55,6 +55,10 @@ export const limits = {
    * awake.
    */
   peerSocketIdleMs: 15_000,
+  /** Messages joined in one frame; with one more that is as large it fits in a peer's body. */
+  peerFrameBytesMax: 2 * 1024 * 1024,
+  /** A snapshot that could not be moved to a peer is tried again after so long: a try flushes. */
+  snapshotRetryMs: 1_000,
   /** Messages waiting for one peer; older ones are dropped, the core repeats what matters. */
   peerQueueMax: 256,
   /**
@@ -101,6 +105,13 @@ export const limits = {
   compactionRowsPerSlice: 16,
   /** One chunk of a snapshot: below the platform's limit on rows and comfortable for a fetch. */
   snapshotChunkBytes: 1_048_576,
+  /** Log written since its last compaction: the next one is then due, however few the entries. */
+  logCompactionBytes: 256 * 1024 * 1024,
+  /**
+   * Characters of an answer: an RPC between Worker and object carries 32 MiB, and the object has
+   * 128 MB in all.
+   */
+  replyCharsMax: 24 * 1024 * 1024,
   /**
    * Rows (batches) in one log segment. A segment is a table of its own, dropped whole: drops cost
    * no rows.

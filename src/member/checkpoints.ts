@@ -1,5 +1,6 @@
-import type { ConfState } from '../raft/message.ts';
-import type { StateMachine } from '../state/machine.ts';
+import { limits } from '../config.ts';
+import type { ConfState, Entry } from '../raft/message.ts';
+import type { OpenSnapshot, StateMachine } from '../state/machine.ts';
 import type { MemberDisk } from '../storage/member_disk.ts';
 
 export interface CheckpointPolicy {
@@ -21,6 +22,9 @@ export class Checkpoints {
   #flushedIndex = 0;
   #durableIndex = 0;
   #compactedIndex: number;
+  #logBytes = 0;
+  /** Snapshots on their way to peers: what follows them must be there when they have arrived. */
+  readonly #open = new Set<OpenSnapshot>();
 
   constructor(disk: MemberDisk, policy: CheckpointPolicy, compactedIndex: number) {
     this.#disk = disk;
@@ -56,8 +60,28 @@ export class Checkpoints {
    */
   get compactionDue(): number | null {
     const { snapshotCount, snapshotCatchUpEntries } = this.#policy;
-    const index = this.#durableIndex - snapshotCatchUpEntries;
-    return index - this.#compactedIndex >= snapshotCount ? index : null;
+    if (this.#open.size > 0) return null;
+    // Entries may be large: then those for slower followers are what has to go.
+    const isLarge = this.#logBytes >= limits.logCompactionBytes;
+    const index = this.#durableIndex - (isLarge ? 0 : snapshotCatchUpEntries);
+    return index - this.#compactedIndex >= (isLarge ? 1 : snapshotCount) ? index : null;
+  }
+
+  /** Entries were written to the log. */
+  wrote(entries: readonly Entry[]): void {
+    for (const { data } of entries) this.#logBytes += data.length;
+  }
+
+  /** A picture of the state as it is now; until it is closed the log behind it is kept. */
+  openSnapshot(machine: StateMachine): OpenSnapshot {
+    this.flush(machine);
+    const source = machine.openSnapshot();
+    this.#open.add(source);
+    const close = () => {
+      this.#open.delete(source);
+      source.close();
+    };
+    return { ...source, close };
   }
 
   /** To be called when the core has been told: it asks for nothing before the index any more. */
@@ -66,10 +90,15 @@ export class Checkpoints {
     if (index <= this.#compactedIndex) return;
     this.#disk.compact({ index, term: this.#disk.term(index), confState });
     this.#compactedIndex = index;
+    this.#logBytes = 0;
   }
 
-  /** A snapshot took the place of the log up to here. */
+  /** A snapshot took the place of the state and of the log up to here. */
   installed(index: number): void {
     this.#compactedIndex = index;
+    this.#logBytes = 0;
+    // Those that are open would go on reading from rows that are not theirs.
+    for (const source of this.#open) source.close();
+    this.#open.clear();
   }
 }

@@ -31,6 +31,7 @@ class Rig {
       new Map(links),
       {
         received: ignore,
+        after: (callback, ms) => void setTimeout(callback, ms),
         unreachable: ignore,
         snapshotStatus: ignore,
         exchanged: ignore,

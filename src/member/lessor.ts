@@ -5,6 +5,8 @@ import type { ApplyResult } from '../state/result.ts';
 
 /** How often the leader looks for expired leases, as etcd. */
 const CHECK_INTERVAL_MS = 500;
+/** A revocation that did not take effect (an alarm, no quorum) is proposed again, as in etcd. */
+const RETRY_MS = 3_000;
 /** Revocations proposed per check: etcd's rate is 1,000 a second. */
 const REVOKES_PER_CHECK_MAX = 500;
 
@@ -13,11 +15,8 @@ export interface LessorHost {
   readonly nowMs: () => number;
   readonly prng: Prng;
   readonly electionTimeoutMs: number;
-  /**
-   * Proposes the revocation of an expired lease; calls back when that is settled, one way or the
-   * other.
-   */
-  readonly revoke: (id: bigint, done: () => void) => void;
+  /** Proposes the revocation of an expired lease. */
+  readonly revoke: (id: bigint) => void;
   readonly setTimer: (callback: () => void, ms: number) => void;
 }
 
@@ -30,7 +29,8 @@ export class Lessor {
   readonly #host: LessorHost;
   /** Lease to the time of its expiry; null on a follower. */
   #deadlines: Map<bigint, number> | null = null;
-  readonly #revoking = new Set<bigint>();
+  /** Leases whose revocation is proposed, and when to propose it again. */
+  readonly #revoking = new Map<bigint, number>();
   #timerSet = false;
 
   constructor(host: LessorHost) {
@@ -62,7 +62,10 @@ export class Lessor {
     if (request.case === 'leaseGrant') {
       this.#renew(request.value.ID, request.value.TTL);
       this.#arm();
-    } else if (request.case === 'leaseRevoke') this.#deadlines.delete(request.value.ID);
+    } else if (request.case === 'leaseRevoke') {
+      this.#deadlines.delete(request.value.ID);
+      this.#revoking.delete(request.value.ID);
+    }
   }
 
   /** Seconds left, rounded down; null when this member does not know. */
@@ -113,11 +116,13 @@ export class Lessor {
 
   #expire(): void {
     const nowMs = this.#host.nowMs();
+    let proposed = 0;
     for (const [id, deadline] of this.#deadlines ?? []) {
-      if (this.#revoking.size >= REVOKES_PER_CHECK_MAX) return;
-      if (deadline > nowMs || this.#revoking.has(id)) continue;
-      this.#revoking.add(id);
-      this.#host.revoke(id, () => this.#revoking.delete(id));
+      if (proposed >= REVOKES_PER_CHECK_MAX) return;
+      if (deadline > nowMs || (this.#revoking.get(id) ?? 0) > nowMs) continue;
+      this.#revoking.set(id, nowMs + RETRY_MS);
+      this.#host.revoke(id);
+      proposed++;
     }
   }
 }

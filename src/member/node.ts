@@ -69,7 +69,7 @@ export class Node {
     this.#staging = new Staging(host.disk.state);
     this.#epoch = loaded.epoch;
     this.#answers = new Answers(host.links);
-    this.#turns = new Turns(host, () => this.#guardedTurn());
+    this.#turns = new Turns(host, () => this.guard(() => this.#turn()));
     const { confState } = loaded.snapshot;
     this.#raft = new Raft(
       raftOptions(options),
@@ -164,6 +164,19 @@ export class Node {
     return !this.#stopped && this.#staging.take(transferId, sequence, chunk);
   }
 
+  /**
+   * Does something with the state. What goes wrong in it ends the member, and its last writes with
+   * it: half a change must not become durable, and the rows are what is known to be good.
+   */
+  guard<T>(work: () => T): T | null {
+    try {
+      return this.#stopped ? null : work();
+    } catch (error) {
+      this.#fail(error);
+      return null;
+    }
+  }
+
   snapshotStatus(to: MemberId, transferId: string, index: number, term: number, ok: boolean): void {
     this.#enqueue({ type: 'snapshotStatus', to, transferId, index, term, ok });
   }
@@ -204,15 +217,6 @@ export class Node {
     if (this.#stopped) return;
     this.#inputs.push(input);
     this.#turns.schedule();
-  }
-
-  #guardedTurn(): void {
-    try {
-      this.#turn();
-    } catch (error) {
-      // The member ends: its rows are what is known to be good.
-      this.#fail(error);
-    }
   }
 
   #fail(error: unknown): void {
@@ -294,6 +298,7 @@ export class Node {
 
   #write(batch: PersistBatch): void {
     this.#host.disk.write(batch);
+    this.#checkpoints.wrote(batch.entries);
     if (!batch.snapshot) return;
     // The staged snapshot has taken the place of state and log: what is applied next follows it.
     const { index } = batch.snapshot.meta;
@@ -380,17 +385,11 @@ export class Node {
 
   #sendSnapshots(peers: readonly MemberId[]): void {
     for (const to of peers) {
-      this.#checkpoints.flush(this.#machine);
-      const source = this.#machine.openSnapshot();
-      const { confState } = this.#raft.status;
+      const { index, term, next, close } = this.#checkpoints.openSnapshot(this.#machine);
+      const meta = { index, term, confState: this.#raft.status.confState };
       const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;
-      this.#host.log('info', `sending a snapshot of index ${source.index} to ${to}`);
-      this.#host.links.sendSnapshot(to, {
-        meta: { index: source.index, term: source.term, confState },
-        transferId,
-        next: () => source.next(),
-        close: () => source.close(),
-      });
+      this.#host.log('info', `sending a snapshot of index ${index} to ${to}`);
+      this.#host.links.sendSnapshot(to, { meta, transferId, next, close });
     }
   }
 

@@ -27,6 +27,9 @@ import { type Route, routesOf, type ServiceHost } from './services/index.ts';
 import type { MemberSettings } from './settings.ts';
 import { systemPrng } from './system.ts';
 
+/** How often a compaction that has to wait looks whether it may go on. */
+const PAUSED_COMPACTION_MS = 250;
+
 /** What a running member needs from its object. */
 export interface RuntimeHost extends NodeHost {
   readonly links: Links & NodeHost['links'];
@@ -68,7 +71,7 @@ export class Runtime implements ServiceHost {
       prng,
       electionTimeoutMs: settings.electionTimeoutMs,
       setTimer: (callback, ms) => host.setTimer(callback, ms),
-      revoke: (ID, done) => this.#revokeExpired(ID, done),
+      revoke: (ID) => this.#revokeExpired(ID),
     });
     this.node = new Node(
       {
@@ -184,7 +187,9 @@ export class Runtime implements ServiceHost {
         context.timeoutMs === null ? 'timeoutDueToConnectionLost' : 'deadlineExceeded',
       );
     });
-    const result = must(reply.call, 'the leader did not answer the call');
+    // It has just been restarted, and does not lead any more.
+    if (reply.call === null) throw EtcdError.of('leaderChanged');
+    const result = reply.call;
     if ('code' in result) throw new EtcdError(result.code as Code, result.message);
     const response = fromBinary(method.output, result.response);
     // The answer speaks for this member: its header names who was asked.
@@ -227,12 +232,16 @@ export class Runtime implements ServiceHost {
   }
 
   async #compact(): Promise<void> {
-    while (this.machine.compactSlice()) {
-      await new Promise<void>((resolve) => this.#host.setTimer(resolve, 1));
+    while (this.machine.compactionPending) {
+      // A snapshot that is on its way to a peer needs what would be removed.
+      const isMore = this.node.guard(() => this.machine.compactSlice());
+      if (isMore === null || !this.machine.compactionPending) return;
+      const pauseMs = isMore ? 1 : PAUSED_COMPACTION_MS;
+      await new Promise<void>((resolve) => this.#host.setTimer(resolve, pauseMs));
     }
   }
 
-  #revokeExpired(ID: bigint, done: () => void): void {
+  #revokeExpired(ID: bigint): void {
     const request: Command['request'] = {
       case: 'leaseRevoke',
       value: { $typeName: 'etcdserverpb.LeaseRevokeRequest', ID },
@@ -240,7 +249,7 @@ export class Runtime implements ServiceHost {
     // A leader that was paused for longer than the TTL must not end leases that its successor
     // renews.
     const { term } = this.node.soft;
-    this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), done, term);
+    this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), () => {}, term);
   }
 
   #softStateChanged(state: SoftState): void {

@@ -112,8 +112,10 @@ export class Server {
       const request = decodeJson(method.input, body);
       checkSize(request, body);
       const response = await route.serve(request as never, context);
+      const json = encodeJson(method.output, response);
+      if (json.length > limits.replyCharsMax) throw replyTooLarge(json.length);
       this.meter.handled(path, Code.ok);
-      return { status: 200, body: encodeJson(method.output, response), leader, retry: false };
+      return { status: 200, body: json, leader, retry: false };
     } catch (error) {
       const known = error instanceof EtcdError ? error : this.#unexpected(path, error);
       this.meter.handled(path, known.code);
@@ -240,6 +242,7 @@ export class Server {
       links,
       {
         received: (messages) => this.#node?.receiveReplies(messages),
+        after: bounds.after,
         unreachable: (peer) => this.#node?.unreachable(peer),
         snapshotStatus: (to, { transferId, meta }, ok) => {
           if (ok) log('info', `a snapshot of index ${meta.index} has reached ${to}`);
@@ -327,6 +330,14 @@ export class Server {
     this.#state = { kind: 'starting', reason: `stopped: ${error.message}` };
     this.#ctx.abort(error.message);
   }
+}
+
+/** Told before the platform refuses to carry the answer. */
+function replyTooLarge(chars: number): EtcdError {
+  return new EtcdError(
+    Code.resourceExhausted,
+    `etcdserver: the answer is too large (${chars} vs. ${limits.replyCharsMax}): use a limit`,
+  );
 }
 
 /**

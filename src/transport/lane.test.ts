@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { limits } from '../config.ts';
 import type { Message } from '../raft/message.ts';
 import { Lane } from './lane.ts';
 
@@ -46,6 +47,31 @@ describe('a lane', () => {
     await rig.end();
     rig.send(5);
     expect(rig.posts.at(-1)).toEqual([5]);
+  });
+
+  it('posts no more at once than fits in a frame, but one message however large', async () => {
+    const sizes: number[] = [];
+    let end = () => {};
+    const lane = new Lane(
+      (messages) => {
+        sizes.push(messages.length);
+        return new Promise((resolve) => {
+          end = resolve;
+        });
+      },
+      1,
+      10,
+    );
+    const envelope = { type: 'propose' as const, from: 'a', to: 'b', term: 1, epoch: 1 };
+    const proposals = [new Uint8Array(limits.peerFrameBytesMax / 2 + 1)];
+    const huge = [new Uint8Array(limits.peerFrameBytesMax * 2)];
+    lane.send([{ ...envelope, proposals: huge }]);
+    lane.send([{ ...envelope, proposals }, { ...envelope, proposals }, read(1)]);
+    for (let i = 0; i < 3; i++) {
+      end();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(sizes).toEqual([1, 1, 2]);
   });
 
   it('has no more posts under way than allowed', async () => {

@@ -51,6 +51,7 @@ class Rig {
       new Map([['b', { exchange }]]),
       {
         received: (messages) => void this.received.push(...messages),
+        after: (callback) => callback(),
         unreachable: (id) => note(`unreachable ${id}`),
         snapshotStatus: (to, { transferId }, ok) => note(`snapshot ${transferId} ${to} ${ok}`),
         exchanged: (id, sent, got, ms) => note(`exchanged ${id} ${sent > 0} ${got > 0} ${ms}`),

@@ -18,6 +18,8 @@ export interface LinkEvents {
   /** Messages to the peer were lost for certain. */
   unreachable(peer: MemberId): void;
   snapshotStatus(to: MemberId, source: SnapshotSource, ok: boolean): void;
+  /** The member's timer. */
+  after(callback: () => void, ms: number): void;
   /** An exchange ended: for metrics. */
   exchanged(peer: MemberId, sentBytes: number, receivedBytes: number, ms: number): void;
   failed(peer: MemberId, reason: string): void;
@@ -88,7 +90,9 @@ export class Links implements PeerLinks {
   sendSnapshot(to: MemberId, source: SnapshotSource): void {
     void this.#stream(to, source).then((ok) => {
       source.close();
-      this.#events.snapshotStatus(to, source, ok);
+      const tell = () => this.#events.snapshotStatus(to, source, ok);
+      if (ok) tell();
+      else this.#events.after(tell, limits.snapshotRetryMs);
     });
   }
 

@@ -70,7 +70,7 @@ function status(host: ServiceHost) {
     dbSize: BigInt(dbSizeBytes),
     dbSizeInUse: BigInt(dbSizeInUseBytes),
     leader: raft.leader === null ? 0n : numberOfId(raft.leader),
-    raftIndex: BigInt(raft.lastIndex),
+    raftIndex: BigInt(raft.commit),
     raftTerm: BigInt(raft.term),
     raftAppliedIndex: BigInt(host.machine.appliedIndex),
     errors,
