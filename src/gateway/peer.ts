@@ -21,15 +21,21 @@ export async function exchange(
   const member = request.headers.get('x-etcd-endpoint') ?? onlyOf(members);
   if (member === null || !site.cluster.has(member)) return textError(404, 'no such member here');
   const stub = site.cluster.stub(member);
-  if (request.headers.get('upgrade') === 'websocket') return stub.fetch(request);
+  if (request.headers.get('upgrade') === 'websocket') {
+    return stub.fetch(request).catch(unavailable);
+  }
   if (request.method !== 'POST') return textError(405, 'Method Not Allowed', { Allow: 'POST' });
   const body = await readBuffer(request, bounds);
   try {
     const answer = await stub.raft(body);
     return new Response(answer, { headers: { 'Content-Type': 'application/cbor' } });
   } catch (error) {
-    return textError(503, error instanceof Error ? error.message : 'the member is not available');
+    return unavailable(error);
   }
+}
+
+function unavailable(error: unknown): Response {
+  return textError(503, error instanceof Error ? error.message : 'the member is not available');
 }
 
 function onlyOf(members: readonly string[]): string | null {

@@ -37,6 +37,11 @@ export class Lessor {
     this.#host = host;
   }
 
+  /** Leases whose time is counted here. */
+  get leaseCount(): number {
+    return this.#deadlines?.size ?? 0;
+  }
+
   get leading(): boolean {
     return this.#deadlines !== null;
   }

@@ -181,10 +181,10 @@ export class Node {
     this.#enqueue({ type: 'snapshotStatus', to, transferId, index, term, ok });
   }
 
-  /** Messages to the peer were lost for certain. */
-  unreachable(peer: MemberId): void {
+  /** Messages to the peer were lost for certain; writes of our clients among them? */
+  unreachable(peer: MemberId, withProposals: boolean): void {
     this.#enqueue({ type: 'unreachable', peer });
-    if (peer !== this.#soft.leader) return;
+    if (!withProposals || peer !== this.#soft.leader) return;
     this.#holdUntilMs = this.#nowMs + this.#options.heartbeatIntervalMs;
     this.#proposals.resend();
   }

@@ -6,7 +6,7 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import type { CallContext } from '../api/call.ts';
-import { type Code, EtcdError } from '../api/error.ts';
+import { Code, EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../api/gen/rpc_pb.ts';
 import { methodOf } from '../api/methods.ts';
@@ -110,6 +110,12 @@ export class Runtime implements ServiceHost {
     return this.node.machine;
   }
 
+  /** It leads and is not asleep, or counts the time of leases. */
+  get isNeeded(): boolean {
+    if (!this.lessor.leading) return false;
+    return !this.node.status.raft.quiescent || this.lessor.leaseCount > 0;
+  }
+
   get leaderName(): string | null {
     const { leader } = this.node.soft;
     return this.identity.members.find(({ id }) => id === leader)?.name ?? null;
@@ -190,7 +196,7 @@ export class Runtime implements ServiceHost {
     // It has just been restarted, and does not lead any more.
     if (reply.call === null) throw EtcdError.of('leaderChanged');
     const result = reply.call;
-    if ('code' in result) throw new EtcdError(result.code as Code, result.message);
+    if ('code' in result) throw new EtcdError(codeOf(result.code), result.message);
     const response = fromBinary(method.output, result.response);
     // The answer speaks for this member: its header names who was asked.
     const header = this.header(this.machine.revision);
@@ -203,7 +209,7 @@ export class Runtime implements ServiceHost {
     const route = this.routes.get(path);
     try {
       if (!route) throw EtcdError.of('internal');
-      if (!this.lessor.leading) throw EtcdError.of('notLeader');
+      if (!this.lessor.leading) throw EtcdError.of('leaderChanged');
       const context: CallContext = { token: null, timeoutMs: null, requireLeader: false };
       const message = fromBinary(route.method.input, request);
       const response = await route.serve(message as never, context);
@@ -305,4 +311,9 @@ export class Runtime implements ServiceHost {
 export function routeOf(runtime: Runtime, path: string): Route | null {
   const method = methodOf(path);
   return method ? (runtime.routes.get(`${method.service}/${method.name}`) ?? null) : null;
+}
+
+/** A later release may know codes that this one does not. */
+function codeOf(code: number): Code {
+  return Object.values(Code).find((known) => known === code) ?? Code.internal;
 }

@@ -5,7 +5,7 @@ import { decodeJson, encodeJson } from '../api/json.ts';
 import { methodOf } from '../api/methods.ts';
 import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
-import type { MemberId } from '../raft/message.ts';
+import type { MemberId, Message } from '../raft/message.ts';
 import { TABLES } from '../state/store.ts';
 import { SqlDisk } from '../storage/disk.ts';
 import { Sql, type SqlBackend } from '../storage/sql.ts';
@@ -91,7 +91,7 @@ export class Server {
 
   /** Leads, and therefore must not be taken for idle. */
   awake(): boolean {
-    return this.#state.kind === 'running' && this.#state.runtime.lessor.leading;
+    return this.#state.kind === 'running' && this.#state.runtime.isNeeded;
   }
 
   /**
@@ -135,7 +135,7 @@ export class Server {
     this.meter.metrics.edge.peerRequests.inc();
     // The platform looks when storage is touched whether this instance is still the member's: one
     // that was replaced ends here, instead of vouching from memory for a leader that was deposed.
-    this.#sql.run('SELECT 1');
+    this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
     const reply = await this.#receive(bytes);
     return encodeReply(reply);
   }
@@ -167,11 +167,15 @@ export class Server {
       await this.#ctx.storage.sync(); // The database id is durable before anyone is told of it.
       return join(links, (ms) => this.#timers.sleep(ms), report);
     };
-    void introduce().then((refusal) => {
-      if (refusal !== null) return this.#refuse(refusal);
-      meta.set('joined', 1);
-      run();
-    });
+    void introduce()
+      .then((refusal) => {
+        if (refusal !== null) return this.#refuse(refusal);
+        meta.set('joined', 1);
+        run();
+      })
+      .catch((error: unknown) =>
+        this.#refuse(error instanceof Error ? error.message : String(error)),
+      );
   }
 
   #run(
@@ -243,7 +247,7 @@ export class Server {
       {
         received: (messages) => this.#node?.receiveReplies(messages),
         after: bounds.after,
-        unreachable: (peer) => this.#node?.unreachable(peer),
+        unreachable: (peer, withProposals) => this.#node?.unreachable(peer, withProposals),
         snapshotStatus: (to, { transferId, meta }, ok) => {
           if (ok) log('info', `a snapshot of index ${meta.index} has reached ${to}`);
           this.#node?.snapshotStatus(to, transferId, meta.index, meta.term, ok);
@@ -303,6 +307,10 @@ export class Server {
         : answer('refused', 'the chunk does not continue what is staged');
     }
     const { messages } = frame.body;
+    const { memberId } = frame.sender;
+    const isOwn = (message: Message) =>
+      message.from === memberId && message.to === sender?.memberId;
+    if (!messages.every(isOwn)) return answer('failed', 'messages of or for another member');
     return new Promise((resolve) => {
       runtime.node.receive(messages, (mine) => resolve(answer('ok', '', { messages: mine })));
     });

@@ -6,11 +6,17 @@ export function systemPrng(): Prng {
   return { next: () => (crypto.getRandomValues(word)[0] ?? 0) / 2 ** 32 };
 }
 
-/** Milliseconds that never go back within an instance: the platform's clock is wall time. */
+/**
+ * Milliseconds that never go back within an instance and always go on: the platform's clock is wall
+ * time, and a step back of it would stop every timer until it has caught up.
+ */
 export function steadyClock(): () => number {
   let latest = 0;
+  let offset = 0;
   return () => {
-    latest = Math.max(latest, Date.now());
+    const now = Date.now();
+    if (now + offset < latest) offset = latest - now;
+    latest = now + offset;
     return latest;
   };
 }

@@ -15,8 +15,8 @@ import type { PeerLinks, SnapshotSource } from './peer_links.ts';
 /** What the links tell the member. */
 export interface LinkEvents {
   received(messages: readonly Message[]): void;
-  /** Messages to the peer were lost for certain. */
-  unreachable(peer: MemberId): void;
+  /** Messages to the peer were lost for certain; clients' writes among them? */
+  unreachable(peer: MemberId, withProposals: boolean): void;
   snapshotStatus(to: MemberId, source: SnapshotSource, ok: boolean): void;
   /** The member's timer. */
   after(callback: () => void, ms: number): void;
@@ -105,6 +105,8 @@ export class Links implements PeerLinks {
     this.#events.exchanged(to, bytes.length, answer.length, this.#nowMs() - sentMs);
     const reply = decodeReply(answer);
     const { memberId } = reply.sender;
+    // Whoever refuses us says why, were it that it belongs to another cluster.
+    if (reply.status === 'refused') return reply;
     // One that could not even find out who it is, for want of settings, still says why.
     if (reply.status === 'failed' || memberId === '') throw new Error(reply.reason);
     if (memberId !== to) throw new Error(`the address of ${to} leads to ${memberId}`);
@@ -120,7 +122,8 @@ export class Links implements PeerLinks {
       if (reply.messages.length > 0) this.#events.received(reply.messages);
     } catch (error) {
       this.#events.failed(to, error instanceof Error ? error.message : String(error));
-      this.#events.unreachable(to);
+      const isWrite = messages.some(({ type }) => type === 'propose');
+      this.#events.unreachable(to, isWrite);
     }
   }
 

@@ -81,8 +81,10 @@ export class SocketLink implements PeerLink {
     this.#open().then(
       (socket) => this.#opened(socket),
       () => {
-        // The next exchange tries again, and reports by its own way what is wrong.
-        this.#opening = false;
+        // The exchanges meanwhile report by their own way what is wrong.
+        this.#after(() => {
+          this.#opening = false;
+        }, this.#timeoutMs / 2);
       },
     );
   }

@@ -83,7 +83,10 @@ export class Network {
     const fail = () =>
       sender.step('finds unreachable', to, () => {
         this.#world.coverage.add('messagesLost');
-        sender.node.unreachable(to);
+        sender.node.unreachable(
+          to,
+          messages.some(({ type }) => type === 'propose'),
+        );
       });
     const arrive = () => {
       const receiver = this.#current(to);
@@ -113,7 +116,7 @@ export class Network {
     const fail = () =>
       asker.step('has no answer', responder.id, () => {
         this.#world.coverage.add('responsesLost');
-        asker.node.unreachable(responder.id);
+        asker.node.unreachable(responder.id, true);
       });
     this.carry(responder.id, asker.id, arrive, fail);
   }
