@@ -83,8 +83,11 @@ export const limits = {
    * Recent log entries held in memory: a follower that is a little behind is served without a read.
    */
   logCacheBytesMax: 8 * 1024 * 1024,
-  /** Commands applied in memory before their state rows are written together. */
-  overlayCommandsMax: 256,
+  /**
+   * Commands applied in memory before their state rows are written together: a key that is written
+   * more than once meanwhile costs one row, and a flush of this size takes a few milliseconds.
+   */
+  overlayCommandsMax: 1_024,
   overlayBytesMax: 4 * 1024 * 1024,
   /** A packed row of history. Small enough to decode quickly, large enough to make rows rare. */
   historyRowBytes: 64 * 1024,
