@@ -1,6 +1,5 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
-import { limits } from '../config.ts';
 import { serveSocket } from '../transport/socket.ts';
 import { Server, type ServerEnv } from './server.ts';
 import { steadyClock } from './system.ts';
@@ -49,11 +48,7 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
     return new Response(null, { status: 101, webSocket: client });
   }
 
-  /**
-   * With a compatibility date before 2026-10-01 an object that only has timers and outgoing calls,
-   * as a leader does, is evicted after a minute or two. An alarm is an event, and keeps it.
-   */
-  override async alarm(): Promise<void> {
-    if (this.#server.awake()) await this.ctx.storage.setAlarm(Date.now() + limits.watchdogMs);
+  override alarm(): Promise<void> {
+    return this.#server.alarm();
   }
 }

@@ -60,6 +60,8 @@ export class Server {
   #state: State = { kind: 'starting', reason: 'the member is starting' };
   #self: PeerIdentity | null = null;
   #peers: KnownPeers | null = null;
+  /** The watchdog's alarm is set. */
+  #watched = false;
 
   constructor(ctx: DurableObjectState, env: ServerEnv, nowMs: () => number) {
     this.#ctx = ctx;
@@ -89,9 +91,10 @@ export class Server {
     }
   }
 
-  /** Leads, and therefore must not be taken for idle. */
-  awake(): boolean {
-    return this.#state.kind === 'running' && this.#state.runtime.isNeeded;
+  /** The watchdog's alarm rang: it is set again while the member must not be taken for idle. */
+  async alarm(): Promise<void> {
+    this.#watched = false;
+    if (this.#state.kind === 'running' && this.#state.runtime.isNeeded) await this.#watch();
   }
 
   /**
@@ -103,6 +106,8 @@ export class Server {
     const state = this.#state;
     if (state.kind !== 'running') return this.#unavailable(state.reason);
     const { runtime } = state;
+    // A leader that slept wakes with its clients.
+    if (runtime.lessor.leading) void this.#watch();
     const leader = runtime.leaderName;
     this.meter.started(path);
     try {
@@ -209,11 +214,15 @@ export class Server {
     this.#state = { kind: 'running', runtime };
   }
 
-  /** See EtcdMember.alarm: the first one is set here, the next ones there. */
+  /**
+   * With a compatibility date before 2026-10-01 an object that only has timers and outgoing calls,
+   * as a leader does, is evicted after a minute or two. An alarm is an event, and keeps it.
+   */
   async #watch(): Promise<void> {
-    if ((await this.#ctx.storage.getAlarm()) === null) {
-      await this.#ctx.storage.setAlarm(Date.now() + limits.watchdogMs);
-    }
+    if (this.#watched) return;
+    this.#watched = true;
+    if ((await this.#ctx.storage.getAlarm()) !== null) return;
+    await this.#ctx.storage.setAlarm(Date.now() + limits.watchdogMs);
   }
 
   #links(
