@@ -10,6 +10,7 @@ import type { Output, PersistBatch, SoftState } from '../raft/output.ts';
 import { Raft } from '../raft/raft.ts';
 import { StateMachine } from '../state/machine.ts';
 import type { ApplyResult } from '../state/result.ts';
+import { Alarm } from './alarm.ts';
 import { Answers } from './answers.ts';
 import { Checkpoints } from './checkpoints.ts';
 import type { NodeHost } from './host.ts';
@@ -43,6 +44,7 @@ export class Node {
   readonly #proposals = new Proposals();
   readonly #reads = new Reads();
   readonly #answers: Answers;
+  readonly #alarm: Alarm;
   #inputs: Input[] = [];
   /** Proposals of other members that wait for the batch under way. */
   #heldInputs: Input[] = [];
@@ -69,6 +71,7 @@ export class Node {
     this.#staging = new Staging(host.disk.state);
     this.#epoch = loaded.epoch;
     this.#answers = new Answers(host.links);
+    this.#alarm = new Alarm(host);
     this.#turns = new Turns(host, () => this.guard(() => this.#turn()));
     const { confState } = loaded.snapshot;
     this.#raft = new Raft(
@@ -126,6 +129,7 @@ export class Node {
     // Acknowledgements that change nothing, as the second of two that made a quorum with the first,
     // are told to the core with whatever comes next.
     if (!onlyAcks || !this.#raft.isSettled) this.#turns.schedule();
+    else this.#alarm.noLaterThan(this.#nowMs + limits.commitDelayMs);
   }
 
   /**
@@ -203,7 +207,7 @@ export class Node {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#turns.close();
-    this.#host.setAlarm(null);
+    this.#alarm.set([]);
     this.#proposals.failAll(EtcdError.of('stopped'));
     this.#reads.failAll(EtcdError.of('stopped'));
     this.#answers.releaseAll();
@@ -372,13 +376,9 @@ export class Node {
 
   #setAlarm(nowMs: number, output: Output): void {
     const held = this.#proposals.queuedCount > 0 && this.#holdUntilMs > nowMs;
-    const times = [
-      output.deadlineMs,
-      this.#proposals.deadlineMs,
-      this.#reads.deadlineMs,
-      held ? this.#holdUntilMs : null,
-    ].filter((time) => time !== null);
-    this.#host.setAlarm(times.length > 0 ? Math.min(...times) : null);
+    const { deadlineMs } = output;
+    const holdMs = held ? this.#holdUntilMs : null;
+    this.#alarm.set([deadlineMs, holdMs, this.#proposals.deadlineMs, this.#reads.deadlineMs]);
     const canPropose = this.#mayPropose && !held && this.#soft.leader !== null;
     if (canPropose && this.#proposals.queuedCount > 0) this.#turns.schedule();
   }

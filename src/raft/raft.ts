@@ -86,8 +86,9 @@ export class Raft {
     const { role, log, pendingReads, transfer, progress } = this.#state;
     if (role !== 'leader' || log.commit < log.lastIndex) return false;
     if (pendingReads.length > 0 || transfer !== null) return false;
-    for (const { state, next } of progress.values()) {
+    for (const { state, next, proposedIndex, commitSent } of progress.values()) {
       if (state !== 'replicate' || next <= log.lastIndex) return false;
+      if (proposedIndex > commitSent) return false; // Its clients wait to hear of the commit.
     }
     return true;
   }
