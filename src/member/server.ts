@@ -5,6 +5,7 @@ import { decodeJson, encodeJson } from '../api/json.ts';
 import { methodOf } from '../api/methods.ts';
 import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
+import { messageOf } from '../lib/error.ts';
 import type { MemberId, Message } from '../raft/message.ts';
 import { TABLES } from '../state/store.ts';
 import { SqlDisk } from '../storage/disk.ts';
@@ -87,7 +88,7 @@ export class Server {
       );
       this.#start(settings, identity, disk);
     } catch (error) {
-      this.#refuse(error instanceof Error ? error.message : String(error));
+      this.#refuse(messageOf(error));
     }
   }
 
@@ -140,7 +141,8 @@ export class Server {
     this.meter.metrics.edge.peerRequests.inc();
     // The platform looks when storage is touched whether this instance is still the member's: one
     // that was replaced ends here, instead of vouching from memory for a leader that was deposed.
-    this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
+    // (Without an identity there is no database yet, and the reply only says why.)
+    if (this.#self !== null) this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
     const reply = await this.#receive(bytes);
     return encodeReply(reply);
   }
@@ -178,9 +180,7 @@ export class Server {
         meta.set('joined', 1);
         run();
       })
-      .catch((error: unknown) =>
-        this.#refuse(error instanceof Error ? error.message : String(error)),
-      );
+      .catch((error: unknown) => this.#refuse(messageOf(error)));
   }
 
   #run(
@@ -295,7 +295,7 @@ export class Server {
     try {
       frame = decodeFrame(bytes);
     } catch (error) {
-      return answer('failed', error instanceof Error ? error.message : 'not a frame');
+      return answer('failed', messageOf(error));
     }
     const mismatch = this.#peers?.check(frame.sender) ?? null;
     if (mismatch !== null) return answer('refused', mismatch);

@@ -1,5 +1,6 @@
 import { env } from 'cloudflare:workers';
 import { describe, expect, it } from 'vitest';
+import { decodeReply, encodeFrame } from '../../src/transport/frame.ts';
 import worker from '../../src/worker.ts';
 import { type Answer, answerOf } from './client.ts';
 
@@ -50,6 +51,18 @@ describe('a deployment with wrong settings', () => {
     expect(health.json['health']).toBe('false');
     expect(health.text).toContain('does not name m9');
     expect((await ask(vars, '/metrics')).status).toBe(200);
+  });
+
+  it('tells peers why a member cannot start', async () => {
+    const sender = { clusterId: 'c', memberId: 'a', databaseId: 'd' };
+    const frame = encodeFrame({ sender, body: { kind: 'messages', messages: [] } });
+    const member = env.MEMBER.getByName('edgetcd/m9');
+    const answer = await member.raft(frame.slice().buffer as ArrayBuffer);
+    const { status, reason } = decodeReply(new Uint8Array(answer));
+    expect([status, reason]).toEqual([
+      'starting',
+      'ETCD_INITIAL_CLUSTER does not name m9, the member to start',
+    ]);
   });
 });
 
