@@ -1,5 +1,6 @@
 import type { MemberRpc } from '../api/call.ts';
 import { defaults } from '../config.ts';
+import { type Pairs, readPairs } from '../lib/pairs.ts';
 import { isLocation, type Location } from './placement.ts';
 
 /** The namespace of members, as far as the gateway uses it. */
@@ -75,16 +76,9 @@ function locationsOf(text: string, members: readonly string[]): ReadonlyMap<stri
   return locations;
 }
 
-/** `a=b,c=d`, as etcd writes lists of members. Names are unique. @throws ConfigError */
-function pairsOf(variable: string, text: string): readonly (readonly [string, string])[] {
-  const pairs = new Map<string, string>();
-  for (const item of text.split(',')) {
-    const [, name, value] = /^\s*([^=\s]+)=(\S+)\s*$/.exec(item) ?? [];
-    if (name === undefined || value === undefined) {
-      throw new ConfigError(`${variable}: "${item}" is not name=value`);
-    }
-    if (pairs.has(name)) throw new ConfigError(`${variable}: ${name} is there twice`);
-    pairs.set(name, value);
-  }
-  return [...pairs];
+/** A variable that lists members. @throws ConfigError */
+function pairsOf(variable: string, text: string): Pairs {
+  const pairs = readPairs(text);
+  if (typeof pairs === 'string') throw new ConfigError(`${variable}: ${pairs}`);
+  return pairs;
 }

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { CallContext, PlainReply } from '../api/call.ts';
 import { AlarmType, RangeRequestSchema } from '../api/gen/rpc_pb.ts';
+import { messageOf } from '../lib/error.ts';
 import { healthReply, inspectHealth, isProbePath } from '../metrics/health.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/member_metrics.ts';
 import type { MemberMeter } from './meter.ts';
@@ -56,7 +57,7 @@ function probesOf(runtime: Runtime, meter: MemberMeter): Parameters<typeof inspe
         runtime.machine.range(create(RangeRequestSchema, { key: new Uint8Array(1), limit: 1n }));
         return null;
       } catch (error) {
-        return error instanceof Error ? error.message : String(error);
+        return messageOf(error);
       }
     },
     checked: (type, name, ok) => {

@@ -35,7 +35,7 @@ export interface PersistBatch {
 /** Why waiting requests cannot be answered now. */
 export interface ReadFailure {
   readonly id: number;
-  readonly reason: 'noLeader' | 'leaderChanged' | 'notReady';
+  readonly reason: 'noLeader' | 'leaderChanged';
 }
 
 /**

@@ -1,6 +1,7 @@
 import { Decoder, Encoder } from 'cbor-x/index-no-eval';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { ownBytes } from '../lib/bytes.ts';
+import { messageOf } from '../lib/error.ts';
 import type { ConfState, Entry, EntryKind, Message, SnapshotMeta } from '../raft/message.ts';
 
 /**
@@ -96,7 +97,7 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   try {
     return decoder.decode(bytes);
   } catch (error) {
-    throw new FrameError(`not CBOR: ${error instanceof Error ? error.message : error}`);
+    throw new FrameError(`not CBOR: ${messageOf(error)}`);
   }
 }
 

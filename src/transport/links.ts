@@ -1,5 +1,6 @@
 import { limits } from '../config.ts';
 import { must } from '../lib/assert.ts';
+import { messageOf } from '../lib/error.ts';
 import type { MemberId, Message } from '../raft/message.ts';
 import {
   decodeReply,
@@ -121,7 +122,7 @@ export class Links implements PeerLinks {
       if (reply.status !== 'ok') throw new Error(reply.reason);
       if (reply.messages.length > 0) this.#events.received(reply.messages);
     } catch (error) {
-      this.#events.failed(to, error instanceof Error ? error.message : String(error));
+      this.#events.failed(to, messageOf(error));
       const isWrite = messages.some(({ type }) => type === 'propose');
       this.#events.unreachable(to, isWrite);
     }
@@ -138,7 +139,7 @@ export class Links implements PeerLinks {
         if (reply.status !== 'ok') throw new Error(reply.reason);
       }
     } catch (error) {
-      this.#events.failed(to, `snapshot: ${error instanceof Error ? error.message : error}`);
+      this.#events.failed(to, `snapshot: ${messageOf(error)}`);
       return false;
     }
   }
