@@ -23,7 +23,13 @@ import type { NodeHost } from './host.ts';
 import { type ClusterIdentity, numberOfId } from './identity.ts';
 import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
-import { type Route, routesOf, type ServiceHost } from './services/index.ts';
+import {
+  type Route,
+  routesOf,
+  type ServiceHost,
+  type StreamRoute,
+  streamRoutesOf,
+} from './services/index.ts';
 import type { MemberSettings } from './settings.ts';
 import { systemPrng } from './system.ts';
 
@@ -46,6 +52,7 @@ export class Runtime implements ServiceHost {
   readonly settings: MemberSettings;
   readonly identity: ClusterIdentity;
   readonly routes: ReadonlyMap<string, Route>;
+  readonly streamRoutes: ReadonlyMap<string, StreamRoute>;
   readonly #host: RuntimeHost;
   readonly #clusterNumber: bigint;
   readonly #memberNumber: bigint;
@@ -102,6 +109,7 @@ export class Runtime implements ServiceHost {
       host,
     );
     this.routes = routesOf(this);
+    this.streamRoutes = streamRoutesOf(this);
     this.node.start();
     void this.compacted();
   }

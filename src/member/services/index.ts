@@ -2,9 +2,9 @@ import { clusterService } from './cluster.ts';
 import { kvService } from './kv.ts';
 import { leaseService } from './lease.ts';
 import { maintenanceService } from './maintenance.ts';
-import type { Route, ServiceHost } from './service.ts';
+import type { Route, ServiceHost, StreamRoute } from './service.ts';
 
-export type { Route, ServiceHost } from './service.ts';
+export type { Route, ServiceHost, StreamRoute } from './service.ts';
 
 /** All served methods by full gRPC name: `etcdserverpb.KV/Range`. */
 export function routesOf(host: ServiceHost): ReadonlyMap<string, Route> {
@@ -14,6 +14,14 @@ export function routesOf(host: ServiceHost): ReadonlyMap<string, Route> {
     ...maintenanceService(host),
     ...clusterService(host),
   ];
+  return new Map(
+    routes.map((route) => [`${route.method.parent.typeName}/${route.method.name}`, route]),
+  );
+}
+
+/** All served streams, named likewise. */
+export function streamRoutesOf(_host: ServiceHost): ReadonlyMap<string, StreamRoute> {
+  const routes: StreamRoute[] = [];
   return new Map(
     routes.map((route) => [`${route.method.parent.typeName}/${route.method.name}`, route]),
   );

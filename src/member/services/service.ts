@@ -1,5 +1,6 @@
 import type { DescMessage, DescMethod, MessageShape } from '@bufbuild/protobuf';
 import type { CallContext } from '../../api/call.ts';
+import type { EtcdError } from '../../api/error.ts';
 import type { Command } from '../../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../../api/gen/rpc_pb.ts';
 import type { MemberId } from '../../raft/message.ts';
@@ -40,10 +41,57 @@ export interface ServiceHost {
 
 export type Serve = (request: never, context: CallContext) => Promise<MessageShape<DescMessage>>;
 
-/** One served method: the full gRPC name and what answers it. */
+/** One served method of one request and one answer: the full gRPC name and what answers it. */
 export interface Route {
   readonly method: DescMethod;
   readonly serve: Serve;
+}
+
+/**
+ * Where a stream's service puts its answers. The transport behind it (a chunked HTTP answer, a
+ * WebSocket, server-sent events) is none of its business.
+ */
+export interface StreamSink<O extends DescMessage = DescMessage> {
+  /** The next frame. Nothing may be sent after `end`; after the client is gone it is dropped. */
+  send(message: MessageShape<O>): void;
+  /**
+   * Ends the stream, with an error or well. Before the first frame the error becomes the HTTP
+   * status.
+   */
+  end(error?: EtcdError): void;
+  /** Bytes that the client has not taken yet. */
+  readonly bufferedBytes: number;
+  /** Calls back once, when few bytes are left: the way for a service to wait for a slow reader. */
+  drained(callback: () => void): void;
+}
+
+/** One open stream, as its service sees the client's side of it. Called in order, never at once. */
+export interface StreamSession<I extends DescMessage = DescMessage> {
+  /** The next request. @throws EtcdError to end the stream with it */
+  receive(request: MessageShape<I>): void;
+  /**
+   * The client will send no more. A watch goes on, a keepalive ends when all is answered: the
+   * service decides, by calling `end`.
+   */
+  halfClosed(): void;
+  /** The client is gone, or the member stops: give back what the stream holds. Called once. */
+  closed(): void;
+}
+
+export type OpenStream = (sink: StreamSink<never>, context: CallContext) => StreamSession<never>;
+
+/** One served method with a stream of answers, and perhaps one of requests. */
+export interface StreamRoute {
+  readonly method: DescMethod;
+  readonly open: OpenStream;
+}
+
+/** Ties a streaming method to the function that opens a session of it. */
+export function stream<I extends DescMessage, O extends DescMessage>(
+  method: DescMethod & { readonly input: I; readonly output: O },
+  open: (sink: StreamSink<O>, context: CallContext) => StreamSession<I>,
+): StreamRoute {
+  return { method, open: open as unknown as OpenStream };
 }
 
 /** Ties a method to the function that serves it, with the types of its messages. */
