@@ -102,10 +102,14 @@ export const limits = {
   /** One page of a scan: what is read ahead of the answer that asked for it. */
   scanPageRowsMax: 512,
   scanPageBytes: 1_048_576,
+  /** Keys hashed in one slice: a few milliseconds. */
+  hashSliceKeysMax: 2_048,
   /** Keys whose fate is remembered from row to row of a compaction. */
   compactionMemoKeysMax: 16_384,
   /** Rows of history looked at in one slice of a compaction: a slice takes milliseconds. */
   compactionRowsPerSlice: 16,
+  /** And versions in them: each may cost a look at its key. */
+  compactionRecordsPerSlice: 1_024,
   /** One chunk of a snapshot: below the platform's limit on rows and comfortable for a fetch. */
   snapshotChunkBytes: 1_048_576,
   /** Log written since its last compaction: the next one is then due, however few the entries. */
@@ -125,8 +129,136 @@ export const limits = {
    * How often the platform calls a member that leads, so that it is not taken for idle and evicted.
    */
   watchdogMs: 25_000,
+  /**
+   * Streams open at one member. Each holds a connection and some 10 KB of the object's 128 MB; the
+   * platform itself allows 32,768 WebSockets.
+   */
+  streamsMax: 4_096,
+  /** Requests in the body of one stream: what they open must be bounded too. */
+  streamRequestsMax: 10_000,
+  /** A service that waits for a slow reader goes on when fewer bytes than these are buffered. */
+  streamHighWaterBytes: 64 * 1024,
+  /** A frame of etcd's may have several MB; a client that is further behind is cut off. */
+  streamBufferBytesMax: 16 * 1024 * 1024,
+  /** All streams of a member together: beyond it the one that is furthest behind is cut off. */
+  streamsBufferBytesMax: 40 * 1024 * 1024,
+  /**
+   * What watchers may have in those buffers together: beyond it events wait in history, so that a
+   * slow reader is not cut off for it.
+   */
+  watchBufferBytesMax: 24 * 1024 * 1024,
+  /** Revisions of the past in one response, as in etcd. */
+  watchReplayRevisionsMax: 1_000,
+  /** Bytes of history read for one response to those who catch up. */
+  watchReplayBytesMax: 512 * 1024,
+  /** Events collected in one slice of catching up, for all who share it: a few milliseconds. */
+  watchReplayEventsMax: 16_384,
+  /** What etcd allows a response beyond the largest request, before it is split into fragments. */
+  frameOverheadBytes: 524_288,
+  /**
+   * How often, in an interval of progress notices, streams are looked at that are due: a tenth of
+   * their jitter, so that notices are spread.
+   */
+  watchProgressTicks: 100,
+  /** Watches on one stream. */
+  watchesPerStreamMax: 4_096,
+  /** Watches at one member, and the bytes of their keys: some 500 bytes each and the keys. */
+  watchersMax: 32_768,
+  watcherKeyBytesMax: 16 * 1024 * 1024,
+  /**
+   * An HTTP stream on which nothing was sent for so long gets an empty line: only a write tells
+   * that a client is gone, and proxies end answers that stay silent or never begin.
+   */
+  streamHeartbeatMs: 5_000,
+  /** How often streams are looked at for that. */
+  streamSweepMs: 1_000,
+  /** A client that takes nothing of what waits for it for so long is cut off. */
+  streamStallMs: 60_000,
+  /** A stream that requires a leader ends so many election timeouts after the leader was lost. */
+  streamLeaderLossElections: 3,
+  /** What a WebSocket is assumed to carry: the platform does not say what is still unsent. */
+  socketBytesPerSecond: 8 * 1024 * 1024,
+  /** A WebSocket's session is saved so long after a change, for the time after a hibernation. */
+  socketSaveMs: 1_000,
+  /** Messages of a client that came before its stream could be resumed. */
+  socketQueueMessagesMax: 64,
+  /** Characters of X-Request-Id that are taken over from a client. */
+  requestIdCharsMax: 128,
+  /**
+   * Users, roles, and what each may have: far beyond any real use, and little enough to be looked
+   * through when one of them changes.
+   */
+  authUsersMax: 4_096,
+  authRolesMax: 4_096,
+  authRolesPerUserMax: 256,
+  authPermissionsPerRoleMax: 1_024,
+  /** A name travels with every command of its user. */
+  authNameBytesMax: 256,
+  /** A role of all its permissions fits in a row. */
+  authPermissionKeyBytesMax: 512,
+  authHashCharsMax: 512,
+  /** Hashing costs time in proportion; no password that somebody knows is longer. */
+  authPasswordBytesMax: 1_024,
+  /** Users whose permissions are kept worked out. */
+  authPermissionCacheUsersMax: 1_024,
+  /** Logins without end must not fill the state: the oldest token makes room for the newest. */
+  authTokensPerUserMax: 512,
+  authTokensMax: 8_192,
+  /** Tokens whose digest, or whose signature, has been worked out already. */
+  authTokenCacheMax: 4_096,
+  /** A token is a name, two numbers and a signature. */
+  authTokenCharsMax: 4_096,
+  /** Passwords hashed at once at a member, and how many more may wait: each takes 30 ms of CPU. */
+  passwordHashesAtOnceMax: 2,
+  passwordHashesWaitingMax: 64,
+  /** How often a leader looks for tokens whose time is over. */
+  authTokenSweepMs: 30_000,
+  /** etcd's --max-learners: each costs the leader as much traffic as a voter. */
+  learnersMax: 1,
+  /** Changes of configuration that wait at a leader: it makes one at a time. */
+  pendingConfChangesMax: 16,
+  /**
+   * The largest quota. The platform allows a database 10 GB; the log, its catch-up entries and the
+   * proposals under way need room beside the state.
+   */
+  stateBytesMax: 9_000_000_000,
+  /** One message of a snapshot to a client: etcd's are of 32 KiB. */
+  snapshotBlobBytes: 64 * 1024,
+  /** A client of a snapshot that takes nothing for so long is given up: compaction waits for it. */
+  snapshotStallMs: 5_000,
+  /** Snapshots to clients at once: each has a chunk in memory, and compaction waits for all. */
+  clientSnapshotsMax: 2,
+  /** Hashes that a peer asked for, and that are being made or kept for it. */
+  peerHashesMax: 4,
+  /** A follower that has not applied so far after that long is not compared this time. */
+  comparisonLagMs: 5_000,
+  /** A hash of ten GB takes minutes; whoever has not answered by then is not compared. */
+  comparisonTimeoutMs: 15 * 60_000,
+  /** How often the leader compares the outcomes of commands: a message to each member. */
+  outcomeCheckMs: 60_000,
   /** etcd's largest lease TTL. */
   leaseTtlSecondsMax: 9_000_000_000,
+  /** How often the leader looks for leases that have expired, as etcd. */
+  leaseCheckMs: 500,
+  /** Ends of leases proposed in one check: etcd's rate is 1,000 a second. */
+  leaseExpiriesPerCheck: 500,
+  /** Leases that a new leader begins to count in one go: some milliseconds. */
+  leasesPerSlice: 1_000,
+  /**
+   * The longest step of the clock that counts for leases: three checks. What is longer was a pause
+   * of the leader, or a clock that was set.
+   */
+  leaseClockStepMsMax: 1_500,
+  /** Each takes some 200 bytes of the leader's 128 MB, and 100,000 are what etcd is used with. */
+  leasesMax: 200_000,
+  /** Keepalives waiting at one member: a client renews all its leases at once. */
+  keepAlivesPendingMax: 50_000,
+  /** Of them in one frame to the leader. */
+  keepAlivesPerFrame: 2_000,
+  /** Contenders for locks and elections that wait at one member: each is an open request. */
+  contestWaitersMax: 4_096,
+  /** How often their deadlines, and whether there is a leader, are looked at. */
+  contestSweepMs: 250,
 } as const;
 
 export const defaults = {
@@ -142,11 +274,41 @@ export const defaults = {
   snapshotCatchUpEntries: 5_000,
   /** ETCD_QUOTA_BACKEND_BYTES: 0 is etcd's default of 2 GiB. */
   quotaBackendBytes: 2 * 1024 * 1024 * 1024,
+  /**
+   * ETCD_CORRUPT_CHECK_TIME. etcd's default is off; here every row of every member is read, hashed
+   * and compared twice a day: a million keys on three members cost a third of a cent.
+   */
+  corruptCheckMs: 12 * 3_600_000,
   txnOpsMax: limits.txnOpsMax,
   requestBytesMax: limits.requestBytesMax,
+  /** ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL. */
+  watchProgressNotifyIntervalMs: 600_000,
+  /** ETCD_AUTH_TOKEN_TTL: seconds that an unused token lives. */
+  authTokenTtlSeconds: 300,
   /** 0: heartbeats never stop. A deployment that should sleep at no cost sets it. */
   quiesceAfterMs: 0,
   clientPort: 2379,
+  /** ETCD_WARNING_APPLY_DURATION: applying for longer is told. */
+  warningApplyMs: 100,
+  /** ETCD_WARNING_UNARY_REQUEST_DURATION: calls that take longer are told. */
+  warningUnaryMs: 300,
+} as const;
+
+/**
+ * Cloudflare's list prices of the paid plan beyond what it includes, in US dollars, as its
+ * documentation gave them in October 2026: what /metrics estimates costs from.
+ */
+export const prices = {
+  millionRequests: 0.15,
+  millionWorkerRequests: 0.3,
+  millionGigabyteSeconds: 12.5,
+  millionRowsRead: 0.001,
+  millionRowsWritten: 1,
+  gigabyteMonth: 0.2,
+  /** An object is charged for 128 MB, whatever it uses. */
+  objectGigabytes: 0.128,
+  /** So many incoming messages of WebSockets are one request; outgoing ones are free. */
+  socketMessagesPerRequest: 20,
 } as const;
 
 /** What etcd adds to a request's deadline: 5 s and two election timeouts. */
@@ -159,10 +321,18 @@ assert(
   'an accepted request must fit in a row',
 );
 assert(
+  2 * limits.authPermissionsPerRoleMax * limits.authPermissionKeyBytesMax < limits.rowBytesMax,
+  'a role must fit in a row',
+);
+assert(
   limits.bodyBytesMax >= limits.messageBytesMax * 1.4,
   'the largest message must fit in a body',
 );
 assert(
   defaults.electionTimeoutMs >= 5 * defaults.heartbeatIntervalMs,
   'several heartbeats must fit in an election timeout',
+);
+assert(
+  limits.leaseClockStepMsMax >= 2 * limits.leaseCheckMs,
+  'a check that is somewhat late must not slow the time of leases',
 );

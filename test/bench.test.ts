@@ -8,6 +8,8 @@ import { sharesOf } from '../bench/load.ts';
 import { readOptions, UsageError } from '../bench/options.ts';
 import { parseResponse } from '../bench/response.ts';
 import { growth, rowsPerPut } from '../bench/rows.ts';
+import { memoryFindings, renderFindings } from '../bench/scale/finding.ts';
+import { countOf } from '../bench/scale/watch_stream.ts';
 import { median } from '../bench/summary.ts';
 
 const base = { kind: 'put', seconds: 1, keys: 10, valueBytes: 8 } as const;
@@ -71,12 +73,19 @@ describe('the command line', () => {
     expect(readOptions(['--help'])).toBeNull();
   });
 
+  it('measures at scale when asked', () => {
+    const { scale } = readOptions(['--scale', '--parts', 'leases,keys']) ?? {};
+    expect(scale).toMatchObject({ parts: ['leases', 'keys'], leases: 100_000, keys: 1_000_000 });
+  });
+
   it.each([
     ['--seconds', '0'],
     ['--kinds', 'delete'],
     ['--target', 'localhost:2379'],
     ['--vs-etcd', '--no-etcd'],
     ['--unknown'],
+    ['--scale', '--parts=keys,locks'],
+    ['--scale', '--scale-keys=9'],
   ])('refuses %s %s', (...argv) => {
     expect(() => readOptions(argv)).toThrow(UsageError);
   });
@@ -106,6 +115,24 @@ it('counts rows per put by member, and nothing across a restart', () => {
     { member: 'm2', rowsPerPut: null },
     { member: 'm3', rowsPerPut: null },
   ]);
+});
+
+it('counts what is cut in two by the end of a piece once', () => {
+  const text = 'x"kv":{..."kv":{.';
+  for (let cut = 0; cut <= text.length; cut++) {
+    for (const kept of [5, 13]) {
+      const known = text.slice(Math.max(0, cut - kept), cut);
+      const first = countOf(text.slice(0, cut), '"kv":{', 0);
+      expect(first + countOf(known + text.slice(cut), '"kv":{', known.length)).toBe(2);
+    }
+  }
+});
+
+it('tells memory before and after, and the difference', () => {
+  const findings = memoryFindings('load', { m1: 100.4, m2: 90 }, { m1: 120.6, m2: 80 });
+  expect(renderFindings(findings)).toBe(
+    'load: memory of m1  100 -> 121 MiB (+20)\nload: memory of m2  90 -> 80 MiB (-10)',
+  );
 });
 
 it('takes medians of odd and even numbers of rounds', () => {

@@ -1,8 +1,20 @@
+import type { Caller } from './caller.ts';
+import type { EtcdError } from './error.ts';
+
 /**
  * What the gateway and a member say to each other: RPC methods of the Durable Object. Strings in
  * and out, because a Request that is forwarded costs three times an RPC with a string. The member
  * decodes and encodes the JSON, so that there is one codec pass, in the object.
  */
+
+/** What the member that was asked has found a token to stand for. */
+export type Credential =
+  /** A token that the state knows by its digest: looked at again whenever it counts. */
+  | { readonly kind: 'kept'; readonly digest: Uint8Array; readonly index: number }
+  /** A name that was vouched for once, by a signature or by another member. */
+  | { readonly kind: 'vouched'; readonly caller: Caller; readonly expiresMs: number }
+  /** It is good for nothing. */
+  | { readonly kind: 'refused'; readonly error: EtcdError };
 
 /** What a request's headers say, beside its body. */
 export interface CallContext {
@@ -12,6 +24,16 @@ export interface CallContext {
   readonly timeoutMs: number | null;
   /** Grpc-Metadata-Hasleader: fail at once when there is no leader. */
   readonly requireLeader: boolean;
+  /** Only the member that was asked sets it, while authentication is on and there is a token. */
+  readonly credential?: Credential;
+}
+
+/** A member of this deployment, for the gateway to find it. */
+export interface MemberHint {
+  readonly name: string;
+  readonly isLearner: boolean;
+  /** Where its object is to be made; null: wherever the platform likes. */
+  readonly location: string | null;
 }
 
 export interface CallReply {
@@ -21,6 +43,8 @@ export interface CallReply {
   readonly leader: string | null;
   /** Nothing was done, not even proposed: another member may be tried. */
   readonly retry: boolean;
+  /** Who the members are, once they are others than those with whom the cluster began. */
+  readonly members?: readonly MemberHint[];
 }
 
 /** An answer of an endpoint that is not a method. */
@@ -39,7 +63,7 @@ export interface MemberRpc {
   call(path: string, body: string, context: CallContext): Promise<CallReply>;
   /**
    * "/version", "/metrics", "/health", "/livez", "/readyz" and "/readyz/<check>"; the query without
-   * "?".
+   * "?". And "/members", for the gateway itself: a list of {@link MemberHint} in JSON.
    */
   inspect(path: string, query: string): Promise<PlainReply>;
   /** Messages of a peer (CBOR), answered by messages (CBOR). */

@@ -5,7 +5,16 @@ import { putSize } from './size.ts';
 import { varint64Size, varintSize, WireReader, writeVarint, writeVarint64 } from './wire.ts';
 
 /** Tags of proto/command.proto and of PutRequest: field number times eight and the wire type. */
-const COMMAND = { memberId: 10, epoch: 16, sequence: 24, timeMs: 32, put: 82 } as const;
+const COMMAND = {
+  memberId: 10,
+  epoch: 16,
+  sequence: 24,
+  timeMs: 32,
+  username: 50,
+  authRevision: 56,
+  internal: 64,
+  put: 82,
+} as const;
 const PUT = {
   key: 10,
   value: 18,
@@ -17,19 +26,20 @@ const PUT = {
 
 export type PutCommand = Command & { readonly request: { readonly case: 'put' } };
 
-/** Whether the hand-written encoder knows the command: a put of a member whose id is ASCII. */
+/** Whether the hand-written encoder knows the command: a put, and the names in it are ASCII. */
 export function isPutCommand(command: Command): command is PutCommand {
   return (
     command.request.case === 'put' &&
     command.onlyInTerm === 0n &&
     command.$unknown === undefined &&
     command.request.value.$unknown === undefined &&
-    isAscii(command.memberId)
+    isAscii(command.memberId) &&
+    isAscii(command.username)
   );
 }
 
 export function encodePutCommand(command: PutCommand): Uint8Array {
-  const { memberId, epoch, sequence, timeMs } = command;
+  const { memberId, epoch, sequence, timeMs, username, authRevision, internal } = command;
   const put: PutRequest = command.request.value;
   const putBytes = putSize(put);
   let size = 1 + varintSize(putBytes) + putBytes;
@@ -37,6 +47,9 @@ export function encodePutCommand(command: PutCommand): Uint8Array {
   if (epoch !== 0n) size += 1 + varint64Size(epoch);
   if (sequence !== 0n) size += 1 + varint64Size(sequence);
   if (timeMs !== 0n) size += 1 + varint64Size(timeMs);
+  if (username !== '') size += 1 + varintSize(username.length) + username.length;
+  if (authRevision !== 0n) size += 1 + varint64Size(authRevision);
+  if (internal) size += 2;
 
   const bytes = new Uint8Array(size);
   let at = 0;
@@ -44,6 +57,9 @@ export function encodePutCommand(command: PutCommand): Uint8Array {
   at = writeInteger(bytes, at, COMMAND.epoch, epoch);
   at = writeInteger(bytes, at, COMMAND.sequence, sequence);
   at = writeInteger(bytes, at, COMMAND.timeMs, timeMs);
+  if (username !== '') at = writeAscii(bytes, at, COMMAND.username, username);
+  at = writeInteger(bytes, at, COMMAND.authRevision, authRevision);
+  at = writeTrue(bytes, at, COMMAND.internal, internal);
   bytes[at++] = COMMAND.put;
   at = writeVarint(bytes, at, putBytes);
   writePut(bytes, at, put);
@@ -102,6 +118,9 @@ export function decodePutCommand(bytes: Uint8Array): Command | null {
   let epoch = 0n;
   let sequence = 0n;
   let timeMs = 0n;
+  let username = '';
+  let authRevision = 0n;
+  let internal = false;
   let put: PutRequest | null = null;
   while (!reader.done) {
     const tag = reader.bytes[reader.offset++];
@@ -110,16 +129,19 @@ export function decodePutCommand(bytes: Uint8Array): Command | null {
       if (put !== null) return null;
       put = readPut(reader);
       if (put === null) return null;
-    } else if (tag === COMMAND.memberId) {
+    } else if (tag === COMMAND.memberId || tag === COMMAND.username) {
       const text = readAscii(reader);
       if (text === null) return null;
-      memberId = text;
+      if (tag === COMMAND.memberId) memberId = text;
+      else username = text;
     } else {
       const value = reader.varint64();
       if (value === null) return null;
       if (tag === COMMAND.epoch) epoch = value;
       else if (tag === COMMAND.sequence) sequence = value;
       else if (tag === COMMAND.timeMs) timeMs = BigInt.asIntN(64, value);
+      else if (tag === COMMAND.authRevision) authRevision = value;
+      else if (tag === COMMAND.internal) internal = value !== 0n;
       else return null;
     }
   }
@@ -132,6 +154,9 @@ export function decodePutCommand(bytes: Uint8Array): Command | null {
     sequence,
     timeMs,
     onlyInTerm: 0n,
+    username,
+    authRevision,
+    internal,
     request,
   };
 }

@@ -9,12 +9,15 @@ import { PutRequestSchema } from './gen/rpc_pb.ts';
 
 const anyCommand = anyMessage(CommandSchema);
 
+const anyName = fc.constantFrom('', 'm1', 'm\u00e9', '\u007f');
+
 /** Most of all puts, for which there is a codec by hand. */
 const anyPut = fc
-  .tuple(anyCommand, anyMessage(PutRequestSchema), fc.constantFrom('', 'm1', 'm\u00e9', '\u007f'))
-  .map(([command, value, memberId]) => ({
+  .tuple(anyCommand, anyMessage(PutRequestSchema), anyName, anyName)
+  .map(([command, value, memberId, username]) => ({
     ...command,
     memberId,
+    username,
     request: { case: 'put', value } as const,
   }));
 
@@ -52,6 +55,9 @@ describe('decodeCommand', () => {
     const command = create(CommandSchema, {
       memberId: 'm1',
       timeMs: 1_700_000_000_000n,
+      username: 'ann',
+      authRevision: 300n,
+      internal: true,
       request: { case: 'put', value },
     });
     expect(decodePutCommand(encodeCommand(command))).toEqual(command);

@@ -134,6 +134,22 @@ export const ERRORS = {
   ],
   permissionNotGiven: [Code.invalidArgument, 'etcdserver: permission not given'],
   invalidAuthManagement: [Code.invalidArgument, 'etcdserver: invalid auth management'],
+  closed: [
+    Code.unavailable,
+    'edgetcd: this deployment is closed: set the secret ETCD_ROOT_PASSWORD to have ' +
+      'authentication enabled, or ALLOW_NONE_AUTHENTICATION=yes to serve everyone who can reach it',
+  ],
+  verifyOnlyToken: [Code.unknown, 'auth: token signing attempted with verify-only key'],
+  tooManyUsers: [Code.resourceExhausted, 'edgetcd: too many users'],
+  tooManyRoles: [Code.resourceExhausted, 'edgetcd: too many roles'],
+  tooManyRolesOfUser: [Code.resourceExhausted, 'edgetcd: too many roles of one user'],
+  tooManyPermissions: [Code.resourceExhausted, 'edgetcd: too many permissions of one role'],
+  authNameTooLong: [Code.invalidArgument, 'edgetcd: the name of a user or role is too long'],
+  passwordTooLong: [Code.invalidArgument, 'edgetcd: the password is too long'],
+  passwordHashUnknown: [
+    Code.invalidArgument,
+    'edgetcd: hashedPassword is not a hash that can be checked here; send the password instead',
+  ],
   // Hash, defragment and snapshot check permissions outside of the layer that gives errors a code.
   maintenanceUserEmpty: [Code.unknown, 'auth: user name is empty'],
   maintenancePermissionDenied: [Code.unknown, 'auth: permission denied'],

@@ -7,6 +7,7 @@ import {
   PutResponseSchema,
   RangeRequestSchema,
   RangeResponseSchema,
+  WatchResponseSchema,
 } from './gen/rpc_pb.ts';
 import { decodeAny, encodeAny } from './json.ts';
 import { decodeHot } from './json-decode-hot.ts';
@@ -150,6 +151,17 @@ describe('the fast encoder agrees with the generic one', () => {
     fc.assert(
       fc.property(anyMessage(RangeResponseSchema), (message) => {
         expect(encodeHot(message)).toBe(encodeAny(RangeResponseSchema, message));
+      }),
+      runs,
+    );
+  });
+
+  test('WatchResponse, also when its events are sent again', () => {
+    fc.assert(
+      fc.property(anyMessage(WatchResponseSchema), (message) => {
+        expect(encodeHot(message)).toBe(encodeAny(WatchResponseSchema, message));
+        const again = { ...message, watchId: message.watchId + 1n };
+        expect(encodeHot(again)).toBe(encodeAny(WatchResponseSchema, again));
       }),
       runs,
     );

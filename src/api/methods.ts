@@ -79,6 +79,16 @@ const ROUTES: readonly (readonly [path: string, method: DescMethod])[] = [
 /** The methods of the gateway, aliases included, in the order of etcd's documentation. */
 export const METHODS: readonly Method[] = ROUTES.map(([path, method]) => methodAt(path, method));
 
+/**
+ * Unary methods that answer when something has happened (a lock is free, an election is won): they
+ * are delivered so that a client which hangs up meanwhile is noticed.
+ */
+const WAITING: ReadonlySet<string> = new Set(['/v3/lock/lock', '/v3/election/campaign']);
+
+export function waits(path: string): boolean {
+  return WAITING.has(path);
+}
+
 const byPath: ReadonlyMap<string, Method> = new Map(METHODS.map((method) => [method.path, method]));
 
 /** The method served at a path of the gateway; undefined: etcd answers 404. */

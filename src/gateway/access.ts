@@ -3,22 +3,28 @@ import { utf8 } from '../lib/bytes.ts';
 import type { Settings } from './env.ts';
 
 /**
- * A deployment on the public internet is closed until its operator decides.
- * @throws EtcdError naming the ways out
+ * Whether methods are open is the members' to say, who know whether authentication is on. Metrics
+ * are no method, and what reads them cannot log in: in a deployment that does not serve everyone
+ * they have a secret of their own.
+ * @throws EtcdError
  */
-export function requireOpen(settings: Settings): void {
+export function requireMetricsAccess(settings: Settings, headers: Headers): void {
   if (settings.open) return;
-  throw new EtcdError(
-    Code.unavailable,
-    'edgetcd: this deployment is closed: enable authentication, or set ' +
-      'ALLOW_NONE_AUTHENTICATION=yes to serve everyone who can reach it',
-  );
+  const { metricsToken } = settings;
+  if (metricsToken === null) {
+    throw new EtcdError(
+      Code.unavailable,
+      'edgetcd: metrics are closed: set the secret EDGETCD_METRICS_TOKEN, and send it as a bearer token',
+    );
+  }
+  const access = bearerAccess(headers, metricsToken);
+  if (access !== 'granted') throw EtcdError.of('invalidAuthToken');
 }
 
-export type PeerAccess = 'granted' | 'unauthenticated' | 'denied';
+export type BearerAccess = 'granted' | 'unauthenticated' | 'denied';
 
-/** Whether a request to the peer route carries `Authorization: Bearer <secret>`. */
-export function peerAccess(headers: Headers, secret: string): PeerAccess {
+/** Whether a request carries `Authorization: Bearer <secret>`. */
+export function bearerAccess(headers: Headers, secret: string): BearerAccess {
   const [, given] = /^Bearer (.+)$/i.exec(headers.get('authorization') ?? '') ?? [];
   if (given === undefined) return 'unauthenticated';
   return equalSecrets(given, secret) ? 'granted' : 'denied';

@@ -175,15 +175,30 @@ describe('plain endpoints', () => {
 });
 
 describe('a closed deployment', () => {
-  it('answers 503 and names the ways out', async () => {
+  it('leaves it to its members who may call', async () => {
     const members = new FakeMembers({ ALLOW_NONE_AUTHENTICATION: '' });
-    for (const response of [await members.post('/v3/kv/put'), await members.fetch('/metrics')]) {
-      expect(response.status).toBe(503);
-      const { code, message } = (await response.json()) as { code: number; message: string };
-      expect(code).toBe(14);
-      expect(message).toMatch(/enable authentication.*ALLOW_NONE_AUTHENTICATION=yes/);
-    }
+    expect((await members.post('/v3/kv/put')).status).toBe(200);
+    expect(members.seen).toHaveLength(1);
+  });
+
+  it('shows no metrics to everyone', async () => {
+    const members = new FakeMembers({ ALLOW_NONE_AUTHENTICATION: '' });
+    const response = await members.fetch('/metrics');
+    expect(response.status).toBe(503);
+    expect(await response.text()).toMatch(/EDGETCD_METRICS_TOKEN/);
     expect(members.seen).toEqual([]);
+  });
+
+  it('shows metrics to who knows their secret', async () => {
+    const members = new FakeMembers({
+      ALLOW_NONE_AUTHENTICATION: '',
+      EDGETCD_METRICS_TOKEN: 'for prometheus',
+    });
+    const ask = async (headers: Record<string, string>): Promise<number> =>
+      (await members.fetch('/metrics', { headers })).status;
+    expect(await ask({})).toBe(401);
+    expect(await ask({ authorization: 'Bearer for prometheu' })).toBe(401);
+    expect(await ask({ authorization: 'Bearer for prometheus' })).toBe(200);
   });
 
   it('still says how it is', async () => {
@@ -204,7 +219,9 @@ describe('ETCD_CORS', () => {
 
   it('names a listed origin and no other', async () => {
     expect(await allowed('https://b.example:443')).toBe('https://b.example:443');
+    expect(await allowed('https://b.example')).toBe('https://b.example');
     expect(await allowed('https://c.example:443')).toBeNull();
+    expect(await allowed('http://b.example')).toBeNull();
     expect(await allowed(null)).toBeNull();
   });
 });

@@ -1,20 +1,26 @@
 import { type Context, Hono } from 'hono';
 import type { MemberRpc } from '../api/call.ts';
 import { Code, EtcdError } from '../api/error.ts';
-import { methodOf } from '../api/methods.ts';
+import { methodOf, waits } from '../api/methods.ts';
 import { limits } from '../config.ts';
-import { requireOpen } from './access.ts';
+import { requireMetricsAccess } from './access.ts';
+import { isLogged, logged } from './access_log.ts';
 import { errorAnswer, methodAnswer } from './answer.ts';
 import { type BodyBounds, readText } from './body.ts';
-import { callContext } from './context.ts';
-import { CORS_HEADERS, restrictOrigins } from './cors.ts';
-import { deliver, destinationOf, isRead } from './delivery.ts';
+import { callContext, pageContext } from './context.ts';
+import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
+import { deliver, destinationOf, isRead, isToilsome } from './delivery.ts';
 import { ConfigError, type GatewayEnv } from './env.ts';
+import { watchRequestOf } from './event_query.ts';
 import { requestPath, requestQuery } from './path.ts';
 import { exchange } from './peer.ts';
 import { PLAIN_PATHS, plainAnswer, unreachableReply } from './plain.ts';
+import { givenRequestId, REQUEST_ID_HEADER } from './request_id.ts';
 import { type Site, siteCache } from './site.ts';
+import { openSocket, openStream } from './streams.ts';
 import { unrouted } from './unrouted.ts';
+import { answerWhenDone } from './waiting.ts';
+import { refusedHost } from './whitelist.ts';
 
 type Bindings = { Bindings: GatewayEnv };
 
@@ -41,6 +47,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   // without a chain. Which methods exist is the API's own table to say.
   const app = new Hono<Bindings>({ getPath: requestPath });
   app.post('/v3/*', (c) => method(c, siteOf(c.env), methodBody));
+  app.get('/v3/*', (c) => page(c, siteOf(c.env)));
   app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
   app.post('/metrics', (c) => plain(c, siteOf(c.env)));
@@ -49,8 +56,15 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   app.onError(failure);
   return {
     async fetch(request, env, context) {
-      const response = await app.fetch(request, env, context);
+      const startMs = Date.now();
+      const refused = env.ETCD_HOST_WHITELIST && refusedHost(request, env.ETCD_HOST_WHITELIST);
+      const response = refused || (await app.fetch(request, env, context));
       if (env.ETCD_CORS) restrictOrigins(response, request.headers.get('origin'), env.ETCD_CORS);
+      const requestId = givenRequestId(request.headers);
+      if (isLogged(env, request, response.status)) {
+        return logged(request, response, requestId ?? crypto.randomUUID(), startMs);
+      }
+      if (requestId !== null) response.headers.set(REQUEST_ID_HEADER, requestId);
       return response;
     },
   };
@@ -60,14 +74,34 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
 async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Promise<Response> {
   const request = c.req.raw;
   const path = c.req.path;
-  if (methodOf(path) === undefined || isOverridden(request)) return unrouted(request, path);
-  requireOpen(site.settings);
+  const called = methodOf(path);
+  if (called === undefined || isOverridden(request)) return unrouted(request, path);
   const context = callContext(request.headers);
   const body = await readText(request, bounds);
-  const reply = await deliver(site.cluster, destinationOf(request, isRead(path)), (member) =>
+  if (called.kind !== 'unary') {
+    return openStream(request, site, { delivery: 'stream', path, body, context });
+  }
+  if (waits(path)) return answerWhenDone(request, site, { path, body, context });
+  const destination = destinationOf(request, isRead(path), isToilsome(path));
+  const reply = await deliver(site.cluster, destination, (member) =>
     member.call(path, body, context),
   );
   return methodAnswer(reply.status, reply.body);
+}
+
+/** What pages ask for by GET: a WebSocket on any method, or a watch as server-sent events. */
+async function page(c: Context<Bindings>, site: Site): Promise<Response> {
+  const request = c.req.raw;
+  const path = c.req.path;
+  const isSocket = request.headers.get('upgrade')?.toLowerCase() === 'websocket';
+  const accepted = request.headers.get('accept') ?? '';
+  const isEvents = path === '/v3/watch' && accepted.includes('text/event-stream');
+  // The router takes HEAD for GET.
+  if (request.method === 'HEAD' || !(isSocket || isEvents)) return unrouted(request, path);
+  const context = pageContext(request, mayUseCookie(request, c.env.ETCD_CORS));
+  if (isSocket) return openSocket(request, site, path, context);
+  const body = watchRequestOf(requestQuery(request), request.headers.get('last-event-id'));
+  return openStream(request, site, { delivery: 'events', path, body, context });
 }
 
 /**
@@ -85,7 +119,7 @@ async function plain(c: Context<Bindings>, site: Site): Promise<Response> {
   const path = c.req.path;
   // The router takes HEAD for GET; etcd does so for the metrics alone.
   if (request.method === 'HEAD' && path !== '/metrics') return unrouted(request, path);
-  if (path === '/metrics') requireOpen(site.settings);
+  if (path === '/metrics') requireMetricsAccess(site.settings, request.headers);
   const query = requestQuery(request);
   const ask = async (member: MemberRpc) => ({
     ...(await member.inspect(path, query)),

@@ -33,6 +33,21 @@ function tokenOf(headers: Headers): string | null {
   return authorization === null ? null : authorization.replace(BEARER, '');
 }
 
+/**
+ * The same of a request by which a page opens a WebSocket or a stream of events: it can set no
+ * headers of its own. The token may come as the second of two protocols (`Bearer, <token>`) or as a
+ * cookie, as etcd's proxy for WebSockets takes it.
+ */
+export function pageContext(request: Request, mayUseCookie: boolean): CallContext {
+  const context = callContext(request.headers);
+  if (context.token !== null) return context;
+  const protocols = request.headers.get('sec-websocket-protocol') ?? '';
+  const offered = /^\s*Bearer\s*,\s*([^\s,]+)/i.exec(protocols)?.[1];
+  const cookies = mayUseCookie ? (request.headers.get('cookie') ?? '') : '';
+  const cookie = /(?:^|;\s*)token=([^;\s]+)/.exec(cookies)?.[1];
+  return { ...context, token: offered ?? cookie ?? null };
+}
+
 /** The call's own deadline; none when the header is absent, empty or zero, as in grpc-gateway. */
 function timeoutOf(header: string | null): number | null {
   if (header === null || header === '') return null;

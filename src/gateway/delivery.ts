@@ -1,6 +1,6 @@
 import type { MemberRpc } from '../api/call.ts';
 import { Code, ERRORS, EtcdError } from '../api/error.ts';
-import type { Cluster } from './cluster.ts';
+import type { Cluster, ClusterHints } from './cluster.ts';
 
 /** Methods that change nothing: they may be asked of any member, and asked again. */
 const READS: ReadonlySet<string> = new Set([
@@ -13,6 +13,8 @@ const READS: ReadonlySet<string> = new Set([
   '/v3/maintenance/status',
   '/v3/maintenance/hash',
   '/v3/maintenance/hashkv',
+  // Twice a token is no harm: both are good.
+  '/v3/auth/authenticate',
   '/v3/auth/status',
   '/v3/auth/user/get',
   '/v3/auth/user/list',
@@ -25,6 +27,14 @@ export function isRead(path: string): boolean {
   return READS.has(path);
 }
 
+/**
+ * Hashing a password takes long, and members of one deployment may share a thread: it is not done
+ * where everybody's writes are ordered, if there is another place.
+ */
+export function isToilsome(path: string): boolean {
+  return path === '/v3/auth/authenticate';
+}
+
 /** Where a request is to go. */
 export interface Destination {
   readonly read: boolean;
@@ -32,10 +42,12 @@ export interface Destination {
   readonly endpoint: string | null;
   /** The continent on which the request came in, where the platform says so. */
   readonly continent: string | undefined;
+  /** Another member than the leader, where there is one. */
+  readonly sparesLeader: boolean;
 }
 
 /** Reads the destination off a request. */
-export function destinationOf(request: Request, read: boolean): Destination {
+export function destinationOf(request: Request, read: boolean, sparesLeader = false): Destination {
   const cf: unknown = request.cf;
   const continent =
     typeof cf === 'object' && cf !== null && 'continent' in cf ? cf.continent : undefined;
@@ -43,12 +55,12 @@ export function destinationOf(request: Request, read: boolean): Destination {
     read,
     endpoint: request.headers.get('x-etcd-endpoint'),
     continent: typeof continent === 'string' ? continent : undefined,
+    sparesLeader,
   };
 }
 
 /** What {@link deliver} has to know of a reply; the rest of it is passed on unseen. */
-interface Reply {
-  readonly leader: string | null;
+interface Reply extends ClusterHints {
   readonly retry: boolean;
 }
 
@@ -67,12 +79,14 @@ export async function deliver<T extends Reply>(
 ): Promise<T> {
   const tried: string[] = [];
   let refusal: T | null = null;
+  const { endpoint } = destination;
+  if (endpoint !== null && !(await cluster.find(endpoint))) throw memberNotFound();
   let member: string | null = firstMember(cluster, destination);
   while (member !== null) {
     tried.push(member);
     try {
       const reply = await ask(cluster.stub(member));
-      cluster.learn(reply.leader);
+      cluster.learn(reply);
       if (!reply.retry) return reply;
       refusal = reply;
     } catch (error) {
@@ -86,10 +100,15 @@ export async function deliver<T extends Reply>(
   return refusal;
 }
 
-function firstMember(cluster: Cluster, { read, endpoint, continent }: Destination): string {
-  if (endpoint === null) return read ? cluster.nearest(continent) : cluster.preferred;
-  if (cluster.has(endpoint)) return endpoint;
-  throw new EtcdError(Code.notFound, 'etcdserver: member not found');
+function firstMember(cluster: Cluster, destination: Destination): string {
+  const { read, endpoint, continent, sparesLeader } = destination;
+  if (endpoint !== null) return endpoint;
+  const other = sparesLeader ? cluster.another([cluster.preferred]) : null;
+  return other ?? (read ? cluster.nearest(continent) : cluster.preferred);
+}
+
+function memberNotFound(): EtcdError {
+  return EtcdError.of('memberNotFound');
 }
 
 /** The platform turned the request away at the object's door, because too many are queued. */

@@ -16,8 +16,11 @@ export interface GatewayEnv {
   readonly ETCD_INITIAL_CLUSTER?: string;
   readonly ETCD_LOCATION_HINTS?: string;
   readonly ETCD_CORS?: string;
+  readonly ETCD_HOST_WHITELIST?: string;
+  readonly EDGETCD_ACCESS_LOG?: string;
   readonly ALLOW_NONE_AUTHENTICATION?: string;
   readonly PEER_SECRET?: string;
+  readonly EDGETCD_METRICS_TOKEN?: string;
 }
 
 /** The deployment's own configuration is wrong: its operator is told, in so many words. */
@@ -30,23 +33,39 @@ export interface Settings {
   readonly cluster: string;
   /** The members that live in this deployment, never empty. */
   readonly members: readonly string[];
+  /** They are all members, and may become others: this is no member of a federation. */
+  readonly whole: boolean;
   readonly locations: ReadonlyMap<string, Location>;
   /** Whether clients are served without authentication. */
   readonly open: boolean;
   /** null: there are no peers outside. */
   readonly peerSecret: string | null;
+  /** null: metrics are for everyone, or for nobody. */
+  readonly metricsToken: string | null;
 }
 
 /** @throws ConfigError */
 export function settingsOf(env: GatewayEnv): Settings {
+  checkAccessLog(env);
   const members = membersOf(env);
   return {
     cluster: env.EDGETCD_CLUSTER || defaults.clusterName,
     members,
-    locations: locationsOf(env.ETCD_LOCATION_HINTS ?? '', members),
+    whole: !env.ETCD_NAME,
+    locations: locationsOf(env.ETCD_LOCATION_HINTS ?? ''),
     open: env.ALLOW_NONE_AUTHENTICATION === 'yes',
     peerSecret: env.PEER_SECRET || null,
+    metricsToken: env.EDGETCD_METRICS_TOKEN || null,
   };
+}
+
+/** `errors`: requests of the API that failed on our side. */
+const ACCESS_LOG_LEVELS: readonly string[] = ['off', 'errors', 'all'];
+
+function checkAccessLog({ EDGETCD_ACCESS_LOG: level }: GatewayEnv): void {
+  if (!level || ACCESS_LOG_LEVELS.includes(level)) return;
+  const known = ACCESS_LOG_LEVELS.join(', ');
+  throw new ConfigError(`EDGETCD_ACCESS_LOG is not one of ${known}: "${level}"`);
 }
 
 /**
@@ -65,13 +84,14 @@ function membersOf(env: GatewayEnv): readonly string[] {
   });
 }
 
-function locationsOf(text: string, members: readonly string[]): ReadonlyMap<string, Location> {
+/** Members that are added later may have theirs here as well. */
+function locationsOf(text: string): ReadonlyMap<string, Location> {
   const locations = new Map<string, Location>();
   for (const [name, location] of text === '' ? [] : pairsOf('ETCD_LOCATION_HINTS', text)) {
     if (!isLocation(location)) {
       throw new ConfigError(`ETCD_LOCATION_HINTS: ${location} is not a location`);
     }
-    if (members.includes(name)) locations.set(name, location);
+    locations.set(name, location);
   }
   return locations;
 }

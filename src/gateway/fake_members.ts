@@ -1,4 +1,5 @@
 import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
+import { type Delivery, decodeStreamCall, encodeHints } from '../api/stream-call.ts';
 import { textOf, utf8 } from '../lib/bytes.ts';
 import { createGateway, type GatewayOptions } from './app.ts';
 import type { GatewayEnv } from './env.ts';
@@ -10,6 +11,8 @@ export interface Seen {
   readonly path: string;
   readonly body: string;
   readonly context: CallContext | null;
+  /** Of a stream, and of what waits. */
+  readonly delivery?: Delivery;
 }
 
 export const OK: CallReply = { status: 200, body: '{"ok":true}', leader: null, retry: false };
@@ -29,6 +32,7 @@ export class FakeMembers {
     this.#gateway = createGateway(options);
     this.env = {
       ALLOW_NONE_AUTHENTICATION: 'yes',
+      EDGETCD_ACCESS_LOG: 'off',
       ETCD_INITIAL_CLUSTER: 'm1=do://m1,m2=do://m2,m3=do://m3',
       ...variables,
       MEMBER: {
@@ -80,10 +84,19 @@ export class FakeMembers {
         answer({ path: '/raft', body: text, context: null });
         return utf8(`answer to ${text}`).slice().buffer;
       },
-      // Node's Response cannot be a 101: the test looks at who was asked and with what.
       fetch: async (request) => {
-        answer({ path: new URL(request.url).pathname, body: 'upgrade', context: null });
-        return new Response('switched');
+        const call = decodeStreamCall(request);
+        // Node's Response cannot be a 101: the test looks at who was asked and with what.
+        if (call === null || call.delivery === 'socket') {
+          const path = call?.path ?? new URL(request.url).pathname;
+          answer({ path, body: 'upgrade', context: call?.context ?? null });
+          return new Response('switched');
+        }
+        const { path, context, delivery } = call;
+        const reply = answer({ path, body: await request.text(), context, delivery });
+        const type = delivery === 'events' ? 'text/event-stream' : 'application/json';
+        const headers = { 'content-type': type, ...encodeHints(reply) };
+        return new Response(reply.body, { status: reply.status, headers });
       },
     };
   }

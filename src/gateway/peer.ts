@@ -1,4 +1,4 @@
-import { peerAccess } from './access.ts';
+import { bearerAccess } from './access.ts';
 import { textError } from './answer.ts';
 import { type BodyBounds, readBuffer } from './body.ts';
 import type { Site } from './site.ts';
@@ -15,14 +15,16 @@ export async function exchange(
 ): Promise<Response> {
   const { peerSecret, members } = site.settings;
   if (peerSecret === null) return unrouted(request, '/raft');
-  const access = peerAccess(request.headers, peerSecret);
+  const access = bearerAccess(request.headers, peerSecret);
   if (access === 'unauthenticated') return textError(401, 'the peer secret is required');
   if (access === 'denied') return textError(403, 'the peer secret is another one here');
   const member = request.headers.get('x-etcd-endpoint') ?? onlyOf(members);
   if (member === null || !site.cluster.has(member)) return textError(404, 'no such member here');
   const stub = site.cluster.stub(member);
   if (request.headers.get('upgrade') === 'websocket') {
-    return stub.fetch(request).catch(unavailable);
+    // A request of our own: what else stands in the peer's is none of the member's business.
+    const upgrade = new Request('http://member/raft', { headers: { upgrade: 'websocket' } });
+    return stub.fetch(upgrade).catch(unavailable);
   }
   if (request.method !== 'POST') return textError(405, 'Method Not Allowed', { Allow: 'POST' });
   const body = await readBuffer(request, bounds);

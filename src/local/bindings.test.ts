@@ -5,6 +5,7 @@ import { memberAddresses, memberBindings } from './bindings.ts';
 const members = memberAddresses([4001, 4002, 4003]);
 const input = {
   clusterName: 'blue',
+  clusterToken: 'blue-1',
   members,
   identityPorts: [2379, 22379, 32379],
   peerSecret: 'secret',
@@ -19,7 +20,7 @@ test('a member knows itself, its peers now, and its peers of the first start', (
     ETCD_INITIAL_CLUSTER:
       'm1=http://127.0.0.1:4001,m2=http://127.0.0.1:4002,m3=http://127.0.0.1:4003',
     ETCD_INITIAL_CLUSTER_STATE: 'new',
-    ETCD_INITIAL_CLUSTER_TOKEN: 'blue',
+    ETCD_INITIAL_CLUSTER_TOKEN: 'blue-1',
     ETCD_ADVERTISE_CLIENT_URLS: 'http://127.0.0.1:4002',
     ETCD_LOG_LEVEL: 'warn',
     EDGETCD_CLUSTER: 'blue',

@@ -1,3 +1,4 @@
+import type { MemberRecord } from './directory.ts';
 import { HOST } from './ports.ts';
 
 /** One member of the local cluster: client and peer traffic share its port. */
@@ -17,6 +18,8 @@ export function memberUrl(port: number): string {
 
 export interface BindingsInput {
   readonly clusterName: string;
+  /** Goes into all ids. */
+  readonly clusterToken: string;
   readonly members: readonly MemberAddress[];
   /** The ports of the directory's first start: member ids are derived from them. */
   readonly identityPorts: readonly number[];
@@ -26,33 +29,60 @@ export interface BindingsInput {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
+const OURS = /^(ETCD|EDGETCD)_/;
+
 /**
  * The variables of one member. What decides who the member is cannot be overridden from the
- * environment; every other ETCD_* variable is passed on (`ETCD_SNAPSHOT_COUNT=100 npm start`).
+ * environment; every other ETCD_* or EDGETCD_* variable is passed on
+ * (`ETCD_SNAPSHOT_COUNT=100 npm start`).
  *
  * ETCD_INITIAL_CLUSTER says where the peers are now, EDGETCD_IDENTITY_CLUSTER where they were at
  * the first start. The second gives the member ids, so that a cluster survives other ports.
  */
 export function memberBindings(self: MemberAddress, input: BindingsInput): Record<string, string> {
-  const inherited = Object.entries(input.environment).filter(
-    (entry): entry is [string, string] => entry[0].startsWith('ETCD_') && entry[1] !== undefined,
-  );
   return {
-    ...Object.fromEntries(inherited),
+    ...inherited(input.environment),
     ETCD_NAME: self.name,
     ETCD_INITIAL_CLUSTER: initialCluster(input.members),
     ETCD_INITIAL_CLUSTER_STATE: 'new',
-    ETCD_INITIAL_CLUSTER_TOKEN: input.clusterName,
+    ETCD_INITIAL_CLUSTER_TOKEN: input.clusterToken,
     ETCD_ADVERTISE_CLIENT_URLS: memberUrl(self.port),
     ETCD_LOG_LEVEL: input.logLevel,
     EDGETCD_CLUSTER: input.clusterName,
     EDGETCD_IDENTITY_CLUSTER: initialCluster(memberAddresses(input.identityPorts)),
     PEER_SECRET: input.peerSecret,
     // Loopback only: whoever can connect already runs on this machine.
-    ALLOW_NONE_AUTHENTICATION: 'yes',
+    ALLOW_NONE_AUTHENTICATION: input.environment['ALLOW_NONE_AUTHENTICATION'] ?? 'yes',
   };
 }
 
 function initialCluster(members: readonly MemberAddress[]): string {
   return members.map(({ name, port }) => `${name}=${memberUrl(port)}`).join(',');
+}
+
+/** The variables of a member that joins: it is told where the others were when it was added. */
+export function newMemberBindings(
+  record: MemberRecord,
+  input: Pick<BindingsInput, 'logLevel' | 'environment'> & { readonly port: number },
+): Record<string, string> {
+  const { name, cluster, peers, peerUrl, secret } = record;
+  const members = [...peers, [name, peerUrl] as const];
+  return {
+    ...inherited(input.environment),
+    ETCD_NAME: name,
+    ETCD_INITIAL_CLUSTER: members.map(([peer, url]) => `${peer}=${url}`).join(','),
+    ETCD_INITIAL_CLUSTER_STATE: 'existing',
+    ETCD_ADVERTISE_CLIENT_URLS: memberUrl(input.port),
+    ETCD_LOG_LEVEL: input.logLevel,
+    EDGETCD_CLUSTER: cluster,
+    PEER_SECRET: secret,
+    ALLOW_NONE_AUTHENTICATION: input.environment['ALLOW_NONE_AUTHENTICATION'] ?? 'yes',
+  };
+}
+
+function inherited(environment: BindingsInput['environment']): Record<string, string> {
+  const ours = Object.entries(environment).filter(
+    (entry): entry is [string, string] => OURS.test(entry[0]) && entry[1] !== undefined,
+  );
+  return Object.fromEntries(ours);
 }

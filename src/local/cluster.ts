@@ -26,14 +26,18 @@ export class LocalCluster {
   readonly name: string;
   readonly directory: DataDirectory;
   readonly members: readonly SupervisedMember[];
+  /** It is one member of a cluster that runs elsewhere. */
+  readonly joined: boolean;
   private readonly lock: DirectoryLock;
 
-  private constructor(
+  constructor(
     name: string,
     directory: DataDirectory,
     members: readonly SupervisedMember[],
     lock: DirectoryLock,
+    joined = false,
   ) {
+    this.joined = joined;
     this.name = name;
     this.directory = directory;
     this.members = members;
@@ -52,12 +56,17 @@ export class LocalCluster {
       await endLeftovers(lock, context.output);
       const kept = directory.readRecord();
       const plan = planCluster(options, kept, directory.path);
-      const addresses = memberAddresses(plan.ports);
+      const removed = kept?.removed ?? [];
+      const addresses = memberAddresses(plan.ports).filter(({ name }) => !removed.includes(name));
+      if (addresses.length === 0) {
+        throw new StartError(`all members in ${directory.path} were removed from their cluster`);
+      }
       await checkPorts(addresses);
       const script = await bundleWorker(context.workerEntry);
       if (kept === null) directory.writeRecord(plan);
       const shared = {
         clusterName: plan.name,
+        clusterToken: kept?.token ?? plan.name,
         members: addresses,
         identityPorts: (kept ?? plan).ports,
         peerSecret: directory.peerSecret(),
@@ -77,6 +86,7 @@ export class LocalCluster {
             restart: options.restart,
             output: context.output,
             onProcess: (pid) => recordProcess(directory, lock, address.name, pid),
+            onRemoved: () => forget(directory, address.name, context.output),
           }),
       );
       return new LocalCluster(plan.name, directory, members, lock);
@@ -129,7 +139,7 @@ function planCluster(
 }
 
 /** Members of a supervisor that was killed still have their databases open. */
-async function endLeftovers(lock: DirectoryLock, output: Output): Promise<void> {
+export async function endLeftovers(lock: DirectoryLock, output: Output): Promise<void> {
   for (const leftover of lock.leftovers) {
     output.warning(`ending process ${leftover.pid}, a member that an earlier start left behind`);
     if (await killNow(leftover, leftoverTimeoutMs)) continue;
@@ -146,7 +156,7 @@ async function checkPorts(addresses: readonly MemberAddress[]): Promise<void> {
   }
 }
 
-function recordProcess(
+export function recordProcess(
   directory: DataDirectory,
   lock: DirectoryLock,
   member: string,
@@ -155,4 +165,15 @@ function recordProcess(
   lock.setMember(member, pid);
   if (pid === null) directory.removePid(member);
   else directory.writePid(member, pid);
+}
+
+/** The next start goes without the member. What it has is left to its owner. */
+function forget(directory: DataDirectory, member: string, output: Output): void {
+  const record = directory.readRecord();
+  if (record === null) return;
+  directory.writeRecord({ ...record, removed: [...(record.removed ?? []), member] });
+  output.warning(
+    `${member} was removed from the cluster and is not started again; ` +
+      `what it had is in ${directory.memberPath(member)}`,
+  );
 }

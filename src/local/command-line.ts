@@ -6,7 +6,7 @@ import { type LogLevel, logLevels } from './output.ts';
 
 type HelpSection = { title?: string; body: string };
 
-const sizes = [1, 3, 5];
+export const sizes = [1, 3, 5];
 
 /**
  * What `start` was asked for. What is null was not said: the data directory or a default decides.
@@ -69,6 +69,7 @@ function commandLine() {
     .example('npm start')
     .example('npm start -- --port 23790 --data-dir /var/lib/edgetcd')
     .example('npm start -- --size 5 --no-restart')
+    .example('npm start -- member --help      # one member more, of a cluster that runs')
     .example('ETCD_SNAPSHOT_COUNT=100 npm start      # every ETCD_* variable reaches the members');
   cli.help((sections) => sections.filter(isOurs).map(withoutNegatedDefault));
   return cli;
@@ -97,7 +98,7 @@ function validate(flags: Readonly<Record<string, unknown>>): StartOptions {
   };
 }
 
-function optional<T>(
+export function optional<T>(
   flags: Readonly<Record<string, unknown>>,
   name: string,
   read: (text: string) => T,
@@ -106,32 +107,32 @@ function optional<T>(
 }
 
 /** The flag's text. A flag that is given twice arrives as an array. */
-function single(value: unknown, flag: string): string {
+export function single(value: unknown, flag: string): string {
   if (Array.isArray(value)) throw new UsageError(`${flag} is given more than once`);
   const text = String(value);
   if (text === '' || typeof value === 'boolean') throw new UsageError(`${flag} needs a value`);
   return text;
 }
 
-function intIn(text: string, low: number, high: number, flag: string): number {
+export function intIn(text: string, low: number, high: number, flag: string): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= low && value <= high) return value;
   throw new UsageError(`${flag} must be a number from ${low} to ${high}, not "${text}"`);
 }
 
-function oneOf(text: string, allowed: readonly string[], flag: string): string {
+export function oneOf(text: string, allowed: readonly string[], flag: string): string {
   if (allowed.includes(text)) return text;
   throw new UsageError(`${flag} must be one of ${allowed.join(', ')}, not "${text}"`);
 }
 
-function logLevel(text: string): LogLevel {
+export function logLevel(text: string): LogLevel {
   const level = logLevels.find((known) => known === text);
   if (level !== undefined) return level;
   throw new UsageError(`--log-level must be one of ${logLevels.join(', ')}, not "${text}"`);
 }
 
 /** The name becomes part of object names (`<cluster>/<member>`). */
-function clusterName(text: string): string {
+export function clusterName(text: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(text)) return text;
   throw new UsageError(
     `--name must be 1 to 63 letters, digits, dots, dashes or underscores, not "${text}"`,

@@ -12,6 +12,22 @@ export interface ClusterRecord {
   readonly name: string;
   readonly size: number;
   readonly ports: readonly number[];
+  /** The cluster's token, of a cluster that was restored; else its name is. */
+  readonly token?: string;
+  /** Members that the cluster has removed since: they are not started any more. */
+  readonly removed?: readonly string[];
+}
+
+/** One that joined a cluster, kept in member.json: what its first start has found out. */
+export interface MemberRecord {
+  readonly version: 1;
+  readonly cluster: string;
+  readonly name: string;
+  readonly port: number;
+  readonly peerUrl: string;
+  /** Names and peer URLs of those who were members before. */
+  readonly peers: readonly (readonly [string, string])[];
+  readonly secret: string;
 }
 
 /** The files of a local cluster outside the members' own databases. */
@@ -39,19 +55,16 @@ export class DataDirectory {
 
   /** The record of the first start, or null on a new directory. @throws StartError */
   readRecord(): ClusterRecord | null {
-    const path = join(this.path, 'cluster.json');
-    const text = readIfThere(path);
-    if (text === null) return null;
-    let record: unknown;
-    try {
-      record = JSON.parse(text);
-    } catch {
-      record = null;
-    }
-    if (!isClusterRecord(record)) {
-      throw new StartError(`${path} is damaged or was written by another version of edgetcd`);
-    }
-    return record;
+    return this.readJson('cluster.json', isClusterRecord);
+  }
+
+  /** The same of a member that joined. @throws StartError */
+  readMember(): MemberRecord | null {
+    return this.readJson('member.json', isMemberRecord);
+  }
+
+  writeMember(record: MemberRecord): void {
+    this.replace('member.json', `${JSON.stringify(record, null, 2)}\n`, 0o600);
   }
 
   writeRecord(record: ClusterRecord): void {
@@ -74,6 +87,20 @@ export class DataDirectory {
 
   removePid(member: string): void {
     rmSync(join(this.path, `${member}.pid`), { force: true });
+  }
+
+  private readJson<T>(name: string, isWhole: (value: unknown) => value is T): T | null {
+    const path = join(this.path, name);
+    const text = readIfThere(path);
+    if (text === null) return null;
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      value = null;
+    }
+    if (isWhole(value)) return value;
+    throw new StartError(`${path} is damaged or was written by another version of edgetcd`);
   }
 
   /** Written beside and renamed: a crash leaves the old file or the new one. */
@@ -118,5 +145,17 @@ function isClusterRecord(value: unknown): value is ClusterRecord {
     Array.isArray(value.ports) &&
     value.ports.every(Number.isInteger) &&
     value.ports.length === value.size
+  );
+}
+
+function isMemberRecord(value: unknown): value is MemberRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const record = value as Readonly<Record<string, unknown>>;
+  const texts = [record['cluster'], record['name'], record['peerUrl'], record['secret']];
+  return (
+    record['version'] === 1 &&
+    texts.every((text) => typeof text === 'string') &&
+    Number.isInteger(record['port']) &&
+    Array.isArray(record['peers'])
   );
 }

@@ -3,6 +3,8 @@ import { workerEntry } from './bundle.ts';
 import { LocalCluster } from './cluster.ts';
 import { readCommandLine } from './command-line.ts';
 import { messageOf, StartError, UsageError } from './error.ts';
+import { openMember } from './join.ts';
+import { readJoinCommandLine } from './join-command-line.ts';
 import { Output } from './output.ts';
 import { showReady } from './readiness.ts';
 
@@ -13,7 +15,8 @@ const sameCtrlCMs = 300;
 
 /** Starts a cluster and keeps it until a signal. @returns the exit code */
 async function main(argv: readonly string[]): Promise<number> {
-  const options = readCommandLine(argv);
+  const isMember = argv[0] === 'member';
+  const options = isMember ? readJoinCommandLine(argv.slice(1)) : readCommandLine(argv);
   if (options === null) return 0;
   const output = new Output(options.logLevel);
   const stop = new AbortController();
@@ -22,7 +25,10 @@ async function main(argv: readonly string[]): Promise<number> {
   onSignals(stop, output, () => cluster?.kill());
   try {
     const context = { output, environment: process.env, workerEntry };
-    cluster = await LocalCluster.open(options, context);
+    cluster =
+      'join' in options
+        ? await openMember(options, context)
+        : await LocalCluster.open(options, context);
     if (!stop.signal.aborted) await cluster.start();
     if (!stop.signal.aborted)
       await Promise.race([stopped, showReady(cluster, output, stop.signal)]);

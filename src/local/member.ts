@@ -32,6 +32,8 @@ export interface SupervisedMemberOptions {
   readonly output: Output;
   /** Called with the pid of each new process, and with null when there is none. */
   onProcess(pid: number | null): void;
+  /** The cluster has removed the member: it will never serve again. */
+  onRemoved?(): void;
 }
 
 /** One member and its successive processes. */
@@ -164,6 +166,7 @@ export class SupervisedMember {
   private reportRefusal(reason: string): void {
     if (this.lastRefusal === reason) return;
     this.lastRefusal = reason;
+    if (/permanently removed/.test(reason)) this.options.onRemoved?.();
     this.options.output.warning(`${this.address.name} does not serve: ${reason}`);
   }
 

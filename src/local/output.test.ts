@@ -18,6 +18,7 @@ test.each([
     null,
   ],
   ['stderr', 'stack: /bin/workerd@1a2b3c4 /bin/workerd@2b3c4d5', null],
+  ['stderr', 'stack: /bin/workerd@1a2b3c4; sentryErrorContext = x; wdErrId = a1', null],
   ['stdout', '', null],
 ] as const)('%s %j is of level %s', (stream, line, level) => {
   expect(lineLevel(stream, line)).toBe(level);

@@ -87,11 +87,11 @@ export function lineLevel(stream: 'stdout' | 'stderr', line: string): LogLevel |
   return logLevels.find((level) => level === name) ?? (stream === 'stdout' ? 'info' : 'warn');
 }
 
-/** Native stack addresses, and the lost connections that a dying peer leaves in every log. */
+/** Native stack addresses, and what a peer that is gone or has no address leaves in every log. */
 function isRuntimeNoise(line: string): boolean {
   return (
-    /^stack: [\da-f@ /.+\w-]+$/.test(line) ||
+    /^stack: [\da-f@ /.+\w-]+(; \w+ = .*)?$/.test(line) ||
     line.includes('LLVM_SYMBOLIZER') ||
-    /(disconnected|Connection reset by peer|Broken pipe)/i.test(line)
+    /(disconnected|Connection reset by peer|Broken pipe|DNS lookup failed)/i.test(line)
   );
 }

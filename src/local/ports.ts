@@ -33,3 +33,16 @@ export function portIsFree(port: number): Promise<boolean> {
     server.listen({ host: HOST, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
+
+/** A port at which nobody listens, chosen by the system. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ host: HOST, port: 0 }, () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address !== null ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}

@@ -37,6 +37,15 @@ describe('probeMember', () => {
     expect(await probeMember(url, 1_000)).toEqual({ state: 'refused', reason: 'lost its data' });
   });
 
+  test('a member that tells strangers no more than that it is well', async () => {
+    for (const refusal of [400, 401, 503]) {
+      const url = await member(healthy, [refusal, '{"message":"etcdserver: user name is empty"}']);
+      const probe = await probeMember(url, 1_000);
+      expect(probe).toEqual({ state: 'ready', memberId: null, leaderId: null });
+      server?.close();
+    }
+  });
+
   test('nobody there', async () => {
     const url = await member(healthy, healthy);
     server?.close();

@@ -2,7 +2,14 @@ import { messageOf } from './error.ts';
 
 /** What a member says about itself, seen from outside. */
 export type Probe =
-  | { readonly state: 'ready'; readonly memberId: string; readonly leaderId: string }
+  | {
+      readonly state: 'ready';
+      /** null: it is well, and tells no more to who has not logged in. */
+      readonly memberId: string | null;
+      readonly leaderId: string | null;
+      /** It does not vote yet. */
+      readonly learner?: true;
+    }
   /** It runs and will not serve: its peers refuse it, or it cannot use its data or settings. */
   | { readonly state: 'refused'; readonly reason: string }
   | { readonly state: 'waiting'; readonly reason: string };
@@ -21,19 +28,21 @@ export async function probeMember(url: string, timeoutMs: number): Promise<Probe
     if (health.status === 503 && reason !== null && !passingReasons.test(reason)) {
       return { state: 'refused', reason };
     }
-    return await probeStatus(url, timeoutMs);
+    return await probeStatus(url, health.ok, timeoutMs);
   } catch (error) {
     return { state: 'waiting', reason: connectionReason(error) };
   }
 }
 
-async function probeStatus(url: string, timeoutMs: number): Promise<Probe> {
+async function probeStatus(url: string, healthy: boolean, timeoutMs: number): Promise<Probe> {
   const response = await fetch(`${url}/v3/maintenance/status`, {
     method: 'POST',
     body: '{}',
     signal: AbortSignal.timeout(timeoutMs),
   });
   const text = await response.text();
+  // Authentication is on, or the member is closed until it is: health is told in any case.
+  if (healthy && !response.ok) return { state: 'ready', memberId: null, leaderId: null };
   if (!response.ok) {
     const reason = reasonOf(text);
     if (response.status === 503 && reason !== null && !passingReasons.test(reason)) {
@@ -47,7 +56,8 @@ async function probeStatus(url: string, timeoutMs: number): Promise<Probe> {
   if (memberId === null || leaderId === null || leaderId === '0') {
     return { state: 'waiting', reason: 'no leader' };
   }
-  return { state: 'ready', memberId, leaderId };
+  const learner = field(parse(text), 'isLearner') === true;
+  return { state: 'ready', memberId, leaderId, ...(learner ? { learner } : {}) };
 }
 
 function reasonOf(text: string): string | null {

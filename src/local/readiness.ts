@@ -59,7 +59,7 @@ function settleAll(
 function showTable(cluster: LocalCluster, output: Output, states: readonly MemberState[]): void {
   const leader = findLeader(states);
   output.line();
-  output.heading(`edgetcd cluster "${cluster.name}" is ready`);
+  output.heading(`edgetcd ${cluster.joined ? 'member' : `cluster "${cluster.name}"`} is ready`);
   output.table([
     ['member', 'endpoint', 'pid', 'data'],
     ...cluster.members.map(({ address, url, pid }) => [
@@ -69,7 +69,10 @@ function showTable(cluster: LocalCluster, output: Output, states: readonly Membe
       shownPath(cluster.directory.memberPath(address.name)),
     ]),
   ]);
-  output.line(`leader: ${leader?.address.name ?? 'not among the members that answer'}`);
+  if (cluster.joined) return showJoined(output, states);
+  const tell = states.some(({ probe }) => probe.state === 'ready' && probe.memberId !== null);
+  if (tell) output.line(`leader: ${leader?.address.name ?? 'not among the members that answer'}`);
+  else output.line('clients have to log in: /v3/auth/authenticate');
   const { url } = leader ?? must(cluster.members[0], 'a cluster has a member');
   output.line();
   output.line(`curl ${url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'`);
@@ -78,10 +81,23 @@ function showTable(cluster: LocalCluster, output: Output, states: readonly Membe
   output.line('Ctrl-C stops it');
 }
 
+/** What to do with a member that has joined. */
+function showJoined(output: Output, states: readonly MemberState[]): void {
+  for (const { member, probe } of states) {
+    if (probe.state !== 'ready' || !probe.learner) continue;
+    const { name } = member.address;
+    output.line();
+    output.line(`${name} is a learner; to let it vote, ask any other member:`);
+    output.line(`curl <url>/v3/cluster/member/promote -d '{"ID":"${probe.memberId}"}'`);
+  }
+  output.line();
+  output.line('Ctrl-C stops it; the same --data-dir starts it again');
+}
+
 /** The member that most others name; while they differ, an election is under way. */
 function findLeader(states: readonly MemberState[]): SupervisedMember | null {
   const ready = states.flatMap(({ member, probe }) =>
-    probe.state === 'ready' ? [{ member, probe }] : [],
+    probe.state === 'ready' && probe.memberId !== null ? [{ member, probe }] : [],
   );
   const votes = ({ probe }: { probe: ReadyProbe }): number =>
     ready.filter((other) => other.probe.leaderId === probe.memberId).length;

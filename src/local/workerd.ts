@@ -11,6 +11,7 @@ import { HOST } from './ports.ts';
 
 /** The platform's behaviour as of that day: the same date as in the deployment's wrangler.toml. */
 export const compatibilityDate = '2026-04-20';
+export const compatibilityFlags = ['enable_request_signal'];
 
 export interface WorkerdSpec {
   /** The bundled Worker. */
@@ -69,17 +70,15 @@ export async function startWorkerd(spec: WorkerdSpec): Promise<WorkerdProcess> {
   return { pid, exited, stop };
 }
 
-function miniflareOptions(spec: WorkerdSpec): MiniflareOptions {
+/** One member as Miniflare is told of it. */
+export function miniflareOptions(spec: WorkerdSpec): MiniflareOptions {
   return {
-    name: 'edgetcd',
     modules: true,
     script: spec.script,
     compatibilityDate,
+    compatibilityFlags,
     bindings: spec.bindings,
-    durableObjects: {
-      MEMBER: { className: 'EtcdMember', useSQLite: true, unsafePreventEviction: true },
-    },
-    durableObjectsPersist: spec.persistPath,
+    ...databaseOptions(spec.persistPath),
     host: HOST,
     // Miniflare's own entry adds a proxy and hides disconnects: nothing uses it.
     port: 0,
@@ -91,6 +90,17 @@ function miniflareOptions(spec: WorkerdSpec): MiniflareOptions {
       createInterface(stdout).on('line', (line) => spec.onLine('stdout', line));
       createInterface(stderr).on('line', (line) => spec.onLine('stderr', line));
     },
+  };
+}
+
+/** What decides where in a directory a member's database is. */
+export function databaseOptions(persistPath: string) {
+  return {
+    name: 'edgetcd',
+    durableObjects: {
+      MEMBER: { className: 'EtcdMember', useSQLite: true, unsafePreventEviction: true },
+    },
+    durableObjectsPersist: persistPath,
   };
 }
 

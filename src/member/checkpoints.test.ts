@@ -26,7 +26,7 @@ class Rig {
       compact: (meta: SnapshotMeta) => void this.compacted.push(meta),
     } as unknown as MemberDisk;
     const policy = { snapshotCount: 10, snapshotCatchUpEntries: 5 };
-    this.checkpoints = new Checkpoints(disk, policy, 0);
+    this.checkpoints = new Checkpoints(disk, policy, 0, 0);
   }
 
   apply(count: number): void {

@@ -25,8 +25,16 @@ export class Checkpoints {
   #logBytes = 0;
   /** Snapshots on their way to peers: what follows them must be there when they have arrived. */
   readonly #open = new Set<OpenSnapshot>();
+  /** The core knows the configurations from here on: those before it are of an earlier instance. */
+  #confIndex: number;
 
-  constructor(disk: MemberDisk, policy: CheckpointPolicy, compactedIndex: number) {
+  constructor(
+    disk: MemberDisk,
+    policy: CheckpointPolicy,
+    compactedIndex: number,
+    confIndex: number,
+  ) {
+    this.#confIndex = confIndex;
     this.#disk = disk;
     this.#policy = policy;
     this.#compactedIndex = compactedIndex;
@@ -64,6 +72,7 @@ export class Checkpoints {
     // Entries may be large: then those for slower followers are what has to go.
     const isLarge = this.#logBytes >= limits.logCompactionBytes;
     const index = this.#durableIndex - (isLarge ? 0 : snapshotCatchUpEntries);
+    if (index < this.#confIndex) return null;
     return index - this.#compactedIndex >= (isLarge ? 1 : snapshotCount) ? index : null;
   }
 
@@ -96,6 +105,7 @@ export class Checkpoints {
   /** A snapshot took the place of the state and of the log up to here. */
   installed(index: number): void {
     this.#compactedIndex = index;
+    this.#confIndex = index;
     this.#logBytes = 0;
     // Those that are open would go on reading from rows that are not theirs.
     for (const source of this.#open) source.close();

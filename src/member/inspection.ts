@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import type { CallContext, PlainReply } from '../api/call.ts';
+import { INTERNAL } from '../api/caller.ts';
 import { AlarmType, RangeRequestSchema } from '../api/gen/rpc_pb.ts';
 import { messageOf } from '../lib/error.ts';
 import { healthReply, inspectHealth, isProbePath } from '../metrics/health.ts';
@@ -32,6 +33,10 @@ export async function inspect(
     if (path === '/health') return healthReply(reason);
     return { status: 503, contentType: 'text/plain; charset=utf-8', body: `${reason}\n` };
   }
+  if (path === '/members') {
+    const body = JSON.stringify(runtime.belonging.hints ?? []);
+    return { status: 200, contentType: 'application/json', body };
+  }
   const reply = await inspectHealth(path, query, probesOf(runtime, meter));
   if (reply === null) {
     return { status: 404, contentType: 'text/plain; charset=utf-8', body: '404 page not found\n' };
@@ -54,7 +59,8 @@ function probesOf(runtime: Runtime, meter: MemberMeter): Parameters<typeof inspe
     read: async (serializable) => {
       try {
         if (!serializable) await runtime.linearizable(CONTEXT);
-        runtime.machine.range(create(RangeRequestSchema, { key: new Uint8Array(1), limit: 1n }));
+        const request = create(RangeRequestSchema, { key: new Uint8Array(1), limit: 1n });
+        runtime.machine.range(request, INTERNAL);
         return null;
       } catch (error) {
         return messageOf(error);

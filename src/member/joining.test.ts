@@ -4,7 +4,7 @@ import { decodeFrame, encodeReply } from '../transport/frame.ts';
 import { Links } from '../transport/links.ts';
 import { join } from './joining.ts';
 
-type Answer = 'ok' | 'starting' | 'refused' | 'failed' | 'silent';
+type Answer = 'ok' | 'starting' | 'refused' | 'removed' | 'failed' | 'silent';
 
 /** Peers that answer each introduction with the next of their answers, the last one for ever. */
 class Rig {
@@ -37,17 +37,21 @@ class Rig {
         exchanged: ignore,
         failed: ignore,
         check: () => null,
+        removed: ignore,
       },
       () => 0,
     );
   }
 
-  join(): Promise<string | null> {
+  /** @param spare peers that need not answer */
+  async join(spare = 0): Promise<string | null> {
     const sleep = async () => {
       if (++this.sleeps > 20) throw new Error('never joins');
     };
     const waitingFor = (ids: readonly string[]) => void this.waits.push(ids.join());
-    return join(this.#links, sleep, { waitingFor });
+    const enough = this.#links.peerIds.length - spare;
+    const refusal = await join(this.#links, enough, sleep, { waitingFor });
+    return refusal?.reason ?? null;
   }
 }
 
@@ -80,5 +84,17 @@ describe('joining', () => {
   it('ends with the reason of a peer that refuses, even if others are silent', async () => {
     const rig = new Rig({ a: ['silent'], b: ['silent', 'refused'], c: ['ok'] });
     expect(await rig.join()).toBe('b says refused');
+  });
+
+  it('ends when enough have heard of it, though others are silent', async () => {
+    const rig = new Rig({ a: ['ok'], b: ['silent'], c: ['silent', 'ok'] });
+    expect(await rig.join(1)).toBeNull();
+    expect(rig.waits).toEqual(['b,c']);
+    expect(rig.asked.join('')).toBe('abcbc');
+  });
+
+  it('ends when a peer says that the member was removed', async () => {
+    const rig = new Rig({ a: ['ok'], b: ['removed'] });
+    expect(await rig.join()).toBe('b says removed');
   });
 });

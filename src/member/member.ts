@@ -1,5 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
+import { decodeStreamCall } from '../api/stream-call.ts';
+import { PEER_PATH } from '../transport/peer.ts';
 import { serveSocket } from '../transport/socket.ts';
 import { Server, type ServerEnv } from './server.ts';
 import { steadyClock } from './system.ts';
@@ -31,10 +33,39 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
   }
 
   /**
-   * Members: those of the same deployment come by stub, others through the gateway's authenticated
-   * route.
+   * What takes longer than one call: clients' streams, which the gateway sends here, and members.
+   * Those of the same deployment come by stub, others through the gateway's authenticated route.
    */
   override async fetch(request: Request): Promise<Response> {
+    if (new URL(request.url).pathname === PEER_PATH) return this.#exchange(request);
+    const call = decodeStreamCall(request);
+    if (call === null) return new Response('Not Found\n', { status: 404 });
+    return this.#server.stream(request, call);
+  }
+
+  /**
+   * A chunk of the state that the member's cluster is to begin with, null after the last. Whoever
+   * prepares databases calls it; nothing that comes from outside leads here.
+   */
+  async restore(chunk: Uint8Array | null): Promise<string | null> {
+    return this.#server.restore(chunk);
+  }
+
+  /** A client's WebSocket, which the platform holds while the object sleeps. */
+  override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
+    this.#server.meter.metrics.edge.streamFrames.inc();
+    this.#server.streams.received(socket, message);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.#server.streams.closed(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.#server.streams.closed(socket);
+  }
+
+  async #exchange(request: Request): Promise<Response> {
     if (request.headers.get('upgrade') === 'websocket') return this.#upgrade();
     if (request.method !== 'POST') return new Response('Method Not Allowed\n', { status: 405 });
     const answer = await this.#server.raft(new Uint8Array(await request.arrayBuffer()));
@@ -44,7 +75,7 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
   /** A peer's connection: frames come and go on it as they do by POST. */
   #upgrade(): Response {
     const { 0: client, 1: server } = new WebSocketPair();
-    serveSocket(server, (body) => this.#server.raft(body));
+    serveSocket(server, (body) => this.#server.raft(body, 'socket'));
     return new Response(null, { status: 101, webSocket: client });
   }
 

@@ -1,23 +1,25 @@
+import { type Caller, INTERNAL } from '../api/caller.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
-import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
-import { EMPTY_BYTES } from '../lib/bytes.ts';
+import { contextOf } from '../raft/confchange.ts';
 import type { Input } from '../raft/input.ts';
 import { type Entry, EntryKind, type MemberId, type Message } from '../raft/message.ts';
 import type { Output, PersistBatch, SoftState } from '../raft/output.ts';
 import { Raft } from '../raft/raft.ts';
 import { StateMachine } from '../state/machine.ts';
+import { isAboutMembers, type MembershipChange } from '../state/membership.ts';
 import type { ApplyResult } from '../state/result.ts';
 import { Alarm } from './alarm.ts';
 import { Answers } from './answers.ts';
 import { Checkpoints } from './checkpoints.ts';
+import { Clients } from './clients.ts';
+import { agrees, confStateOf } from './conf_state.ts';
 import type { NodeHost } from './host.ts';
 import { startInstance } from './instance.ts';
 import { type NodeOptions, type NodeStatus, raftOptions } from './node_options.ts';
-import { commandEncoder, type ProposalOutcome, Proposals } from './proposals.ts';
-import { Reads } from './reads.ts';
+import type { ProposalOutcome } from './proposals.ts';
 import { Staging } from './staging.ts';
 import { Turns } from './turns.ts';
 
@@ -41,8 +43,7 @@ export class Node {
   readonly #host: NodeHost;
   readonly #raft: Raft;
   #machine: StateMachine;
-  readonly #proposals = new Proposals();
-  readonly #reads = new Reads();
+  readonly #clients: Clients;
   readonly #answers: Answers;
   readonly #alarm: Alarm;
   #inputs: Input[] = [];
@@ -55,8 +56,6 @@ export class Node {
   /** Up to where the core has been told that entries are applied. */
   #appliedTold = 0;
   #syncsInFlight = 0;
-  /** Proposals are not handed over before this time: the way to the leader has just failed. */
-  #holdUntilMs = 0;
   readonly #epoch: number;
   #transfers = 0;
   #stopped = false;
@@ -65,18 +64,22 @@ export class Node {
   constructor(options: NodeOptions, host: NodeHost) {
     this.#options = options;
     this.#host = host;
-    const loaded = startInstance(host.disk, options.initialConfState);
+    const loaded = startInstance(host.disk, options.initialMembers);
     this.#machine = this.#loadMachine();
-    this.#checkpoints = new Checkpoints(host.disk, options, loaded.snapshot.index);
+    const { appliedIndex, membership } = this.#machine;
+    const { confIndex } = membership;
+    this.#checkpoints = new Checkpoints(host.disk, options, loaded.snapshot.index, confIndex);
     this.#staging = new Staging(host.disk.state);
     this.#epoch = loaded.epoch;
     this.#answers = new Answers(host.links);
     this.#alarm = new Alarm(host);
     this.#turns = new Turns(host, () => this.guard(() => this.#turn()));
-    const { confState } = loaded.snapshot;
+    this.#clients = new Clients(options.memberId, loaded.epoch, this.#turns);
+    const isOld = options.bugs?.has('conf-of-wrong-index');
+    const confState = isOld ? loaded.snapshot.confState : confStateOf(membership.all);
     this.#raft = new Raft(
       raftOptions(options),
-      { ...loaded, applied: this.#machine.appliedIndex, confState },
+      { ...loaded, applied: appliedIndex, confState, confIndex },
       host.disk,
       host.nowMs(),
     );
@@ -101,8 +104,7 @@ export class Node {
   get status(): NodeStatus {
     return {
       raft: this.#raft.status,
-      pendingProposals: this.#proposals.pendingCount,
-      pendingReads: this.#reads.pendingCount,
+      ...this.#clients.status,
     };
   }
 
@@ -134,21 +136,35 @@ export class Node {
 
   /**
    * A write. `done` is called once: with what applying it did, or why that is not known to have
-   * happened. `onlyInTerm`: see proto/command.proto.
+   * happened. `onlyInTerm`: see proto/command.proto. Without a caller it is the member's own doing.
    */
   propose(
     request: Command['request'],
     timeoutMs: number,
     done: (outcome: ProposalOutcome) => void,
     onlyInTerm = 0,
+    caller: Caller = INTERNAL,
   ): void {
     if (this.#stopped) return done({ error: EtcdError.of('stopped') });
-    const { memberId } = this.#options;
-    const timeMs = this.#host.wallClockMs();
-    const encode = commandEncoder({ memberId, epoch: this.#epoch, timeMs, onlyInTerm, request });
-    const bytes = request.value ? marshalledSize(request.value) : 0;
-    this.#proposals.add(encode, bytes, this.#nowMs + timeoutMs, done);
+    const command = { timeMs: this.#host.wallClockMs(), onlyInTerm, caller, request };
+    this.#clients.propose(command, this.#nowMs + timeoutMs, done);
     // Otherwise the end of the batch under way does.
+    if (this.#mayPropose) this.#turns.schedule(true);
+  }
+
+  /**
+   * A change of membership, by the leader alone: elsewhere it fails with `notLeader`. `done` is
+   * called once, as with {@link propose}; unlike other writes it is never proposed a second time.
+   */
+  proposeConfChange(
+    request: MembershipChange,
+    timeoutMs: number,
+    done: (outcome: ProposalOutcome) => void,
+  ): void {
+    if (this.#stopped) return done({ error: EtcdError.of('stopped') });
+    if (this.#soft.role !== 'leader') return done({ error: EtcdError.of('notLeader') });
+    const timeMs = this.#host.wallClockMs();
+    this.#clients.proposeConfChange(request, timeMs, this.#nowMs + timeoutMs, done);
     if (this.#mayPropose) this.#turns.schedule(true);
   }
 
@@ -158,9 +174,9 @@ export class Node {
    */
   barrier(timeoutMs: number, done: (error: EtcdError | null) => void): void {
     if (this.#stopped) return done(EtcdError.of('stopped'));
-    this.#reads.add(this.#nowMs + timeoutMs, done);
+    this.#clients.read(this.#nowMs + timeoutMs, done);
     // Otherwise the answer to the question under way does.
-    if (this.#reads.due) this.#turns.schedule(true);
+    if (this.#clients.readsDue) this.#turns.schedule(true);
   }
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
@@ -189,8 +205,7 @@ export class Node {
   unreachable(peer: MemberId, withProposals: boolean): void {
     this.#enqueue({ type: 'unreachable', peer });
     if (!withProposals || peer !== this.#soft.leader) return;
-    this.#holdUntilMs = this.#nowMs + this.#options.heartbeatIntervalMs;
-    this.#proposals.resend();
+    this.#clients.wayFailed(this.#nowMs + this.#options.heartbeatIntervalMs);
   }
 
   transferLeadership(to: MemberId): void {
@@ -208,8 +223,7 @@ export class Node {
     this.#stopped = true;
     this.#turns.close();
     this.#alarm.set([]);
-    this.#proposals.failAll(EtcdError.of('stopped'));
-    this.#reads.failAll(EtcdError.of('stopped'));
+    this.#clients.failAll(EtcdError.of('stopped'));
     this.#answers.releaseAll();
   }
 
@@ -238,26 +252,27 @@ export class Node {
     const output = this.#raft.step(inputs, nowMs);
     this.#answers.sendNow(output.sendNow, answering);
     if (output.softState) this.#softStateChanged(output.softState);
-    if (output.dropped.length > 0) {
-      this.#proposals.putBack(output.dropped.length);
-      this.#holdUntilMs = nowMs + this.#options.heartbeatIntervalMs;
-    }
+    this.#clients.dropped(output.dropped, nowMs + this.#options.heartbeatIntervalMs);
 
     if (output.persist) this.#write(output.persist);
     const results = this.#apply(output.apply);
+    if (results.length > 0) this.#options.onTurnApplied?.(this.#nowMs - nowMs);
     const flushed =
       this.#checkpoints.flushIfDue(this.#machine) || output.snapshotsWanted.length > 0;
     this.#sendSnapshots(output.snapshotsWanted);
-    if (compacted !== null) this.#checkpoints.compact(compacted, this.#raft.status.confState);
+    if (compacted !== null) {
+      this.#checkpoints.compact(compacted, this.#raft.confStateAt(compacted));
+    }
     const release = () => this.#answers.release(answering, output.sendAfterPersist);
     const wrote = output.persist !== null || flushed || compacted !== null;
     if (wrote) this.#sync(release, output.persist?.sequence);
     else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
     else release();
 
-    this.#answerClients(results, output);
+    for (const result of results) this.#options.onApplied?.(result);
+    this.#clients.answer(results, output, this.#machine.appliedIndex);
     this.#setAlarm(nowMs, output);
-    if (output.more || this.#reads.due || this.#inputs.length > 0) this.#turns.schedule();
+    if (output.more || this.#clients.readsDue || this.#inputs.length > 0) this.#turns.schedule();
   }
 
   /** New proposals wait while rows are on their way: they all go into the next batch. */
@@ -272,17 +287,13 @@ export class Node {
       this.#appliedTold = this.#machine.appliedIndex;
       inputs.push({ type: 'applied', index: this.#appliedTold });
     }
-    if (this.#mayPropose) {
+    const mayPropose = this.#mayPropose;
+    if (mayPropose) {
       inputs.push(...this.#heldInputs);
       this.#heldInputs = [];
-      if (this.#soft.leader !== null && nowMs >= this.#holdUntilMs) this.#takeProposals(inputs);
     }
-    const readers = this.#reads.waitingCount;
-    const readId = this.#reads.ask();
-    if (readId !== null) {
-      inputs.push({ type: 'read', id: readId });
-      this.#turns.crowded = readers > 1;
-    }
+    const machine = this.#machine;
+    this.#clients.take(inputs, { nowMs, soft: this.#soft, machine, mayPropose });
     return inputs;
   }
 
@@ -290,14 +301,6 @@ export class Node {
   #isInstallable(input: Input): boolean {
     if (input.type !== 'message' || input.message.type !== 'snapshot') return true;
     return this.#staging.holds(input.message);
-  }
-
-  #takeProposals(inputs: Input[]): void {
-    const batch = this.#proposals.take(limits.turnProposalsMax, limits.turnProposalBytesMax);
-    if (batch.length === 0) return;
-    this.#turns.crowded = batch.length > 1;
-    const proposals = batch.map((data) => ({ kind: EntryKind.normal, data }));
-    inputs.push({ type: 'propose', proposals });
   }
 
   #write(batch: PersistBatch): void {
@@ -311,17 +314,33 @@ export class Node {
     assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
     this.#checkpoints.installed(index);
     const { memberId } = this.#options;
-    this.#proposals.installed(this.#machine.lastSequence(memberId, this.#epoch));
+    this.#clients.installed(this.#machine.lastSequence(memberId, this.#epoch));
+    this.#membersChanged();
+    this.#options.onRestored?.();
   }
 
   #apply(entries: readonly Entry[]): ApplyResult[] {
     const results: ApplyResult[] = [];
+    let aboutMembers = false;
     for (const { index, term, kind, data } of entries) {
-      const command = kind === EntryKind.normal ? data : EMPTY_BYTES;
-      const result = this.#machine.apply({ index, term, data: command });
-      if (result) results.push(result);
+      const confChange = kind === EntryKind.confChange;
+      const command = confChange ? contextOf(data) : data;
+      const result = this.#machine.apply({ index, term, data: command, confChange });
+      if (result === null) continue;
+      results.push(result);
+      aboutMembers ||= isAboutMembers(result.command.request);
     }
+    if (aboutMembers) this.#membersChanged();
     return results;
+  }
+
+  #membersChanged(): void {
+    // Both change by the same entries. If ever they differ, it must not be left to chance whom the
+    // member believes.
+    const members = this.#machine.membership.all;
+    const { confState } = this.#raft.status;
+    assert(agrees(confState, members), 'the core counts others than the members on record');
+    this.#options.onMembers?.();
   }
 
   /** Calls `then` when everything written so far is durable. */
@@ -337,22 +356,9 @@ export class Node {
       then();
       // A follower has said with `then` what it wrote for; the core hears of it with what comes
       // next.
-      const waits = this.#proposals.queuedCount > 0 || this.#heldInputs.length > 0;
+      const waits = this.#clients.writesQueued || this.#heldInputs.length > 0;
       if (waits || this.#soft.role !== 'follower') this.#turns.schedule();
     });
-  }
-
-  #answerClients(results: readonly ApplyResult[], output: Output): void {
-    const { memberId, onApplied } = this.#options;
-    for (const result of results) {
-      onApplied?.(result);
-      const { origin } = result;
-      const isOwn = origin.memberId === memberId && origin.epoch === this.#epoch;
-      if (isOwn) this.#proposals.applied(result);
-    }
-    for (const { id, index } of output.reads) this.#reads.confirmed(id, index);
-    for (const { id } of output.readFailures) this.#reads.failed(id);
-    this.#reads.applied(this.#machine.appliedIndex);
   }
 
   #softStateChanged(soft: SoftState): void {
@@ -360,33 +366,28 @@ export class Node {
     this.#soft = soft;
     this.#options.onSoftState?.(soft);
     if (!moved) return;
-    this.#holdUntilMs = 0;
-    this.#proposals.resend();
+    this.#clients.leaderMoved(soft);
     this.#turns.schedule();
   }
 
   #expire(nowMs: number): void {
-    const error = () =>
-      EtcdError.of(this.#soft.leader === null ? 'timeoutDueToLeaderFail' : 'timeout');
-    this.#proposals.expire(nowMs, error);
-    this.#proposals.resendStalled(nowMs, this.#options.electionTimeoutMs);
-    this.#reads.expire(nowMs, () => EtcdError.of('timeout'));
-    this.#answers.expire(nowMs - this.#options.electionTimeoutMs);
+    const { electionTimeoutMs } = this.#options;
+    this.#clients.expire(nowMs, this.#soft, electionTimeoutMs);
+    this.#answers.expire(nowMs - electionTimeoutMs);
   }
 
-  #setAlarm(nowMs: number, output: Output): void {
-    const held = this.#proposals.queuedCount > 0 && this.#holdUntilMs > nowMs;
-    const { deadlineMs } = output;
-    const holdMs = held ? this.#holdUntilMs : null;
-    this.#alarm.set([deadlineMs, holdMs, this.#proposals.deadlineMs, this.#reads.deadlineMs]);
-    const canPropose = this.#mayPropose && !held && this.#soft.leader !== null;
-    if (canPropose && this.#proposals.queuedCount > 0) this.#turns.schedule();
+  #setAlarm(nowMs: number, { deadlineMs }: Output): void {
+    this.#alarm.set([deadlineMs, ...this.#clients.deadlinesMs(nowMs)]);
+    const canPropose = this.#mayPropose && this.#soft.leader !== null;
+    if (canPropose && this.#clients.writesQueued && !this.#clients.isHeld(nowMs)) {
+      this.#turns.schedule();
+    }
   }
 
   #sendSnapshots(peers: readonly MemberId[]): void {
     for (const to of peers) {
       const { index, term, next, close } = this.#checkpoints.openSnapshot(this.#machine);
-      const meta = { index, term, confState: this.#raft.status.confState };
+      const meta = { index, term, confState: this.#raft.confStateAt(index) };
       const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;
       this.#host.log('info', `sending a snapshot of index ${index} to ${to}`);
       this.#host.links.sendSnapshot(to, { meta, transferId, next, close });

@@ -1,3 +1,4 @@
+import type { Caller } from '../api/caller.ts';
 import { encodeCommand } from '../api/command.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
@@ -10,20 +11,42 @@ export type ProposalOutcome =
   | { readonly result: ApplyResult; readonly error?: undefined }
   | { readonly error: EtcdError; readonly result?: undefined };
 
-/** Encodes a command once it has a number, which it may get anew. */
-export function commandEncoder(command: {
+/** A command but for its number. */
+export interface CommandParts {
   readonly memberId: MemberId;
   readonly epoch: number;
   readonly timeMs: number;
   readonly onlyInTerm: number;
+  readonly caller: Caller;
   readonly request: Command['request'];
-}): (sequence: number) => Uint8Array {
+}
+
+/** Encodes a command once it has a number, which it may get anew. */
+export function commandEncoder(command: CommandParts): (sequence: number) => Uint8Array {
   const { memberId, request } = command;
+  const { username, authRevision, internal } = command.caller;
   const epoch = BigInt(command.epoch);
   const timeMs = BigInt(command.timeMs);
   const onlyInTerm = BigInt(command.onlyInTerm);
   return (sequence) =>
-    encodeCommand({ memberId, epoch, sequence: BigInt(sequence), timeMs, onlyInTerm, request });
+    encodeCommand({
+      memberId,
+      epoch,
+      sequence: BigInt(sequence),
+      timeMs,
+      onlyInTerm,
+      username,
+      authRevision,
+      internal,
+      request,
+    });
+}
+
+/** For operators. */
+export interface ProposalStatus {
+  readonly pendingProposals: number;
+  /** Given up without knowing what became of them. One that found no room was never proposed. */
+  readonly failedProposals: number;
 }
 
 /** A write of a client of this member, until it is applied, refused or out of time. */
@@ -54,10 +77,15 @@ export class Proposals {
   #movedMs = 0;
   #lastSequence = 0;
   #pendingBytes = 0;
+  #failedCount = 0;
   #nextDeadlineMs: number | null = null;
 
   get pendingCount(): number {
     return this.#pending.size;
+  }
+
+  get status(): ProposalStatus {
+    return { pendingProposals: this.#pending.size, failedProposals: this.#failedCount };
   }
 
   get queuedCount(): number {
@@ -192,6 +220,7 @@ export class Proposals {
   }
 
   #finish(pending: Pending, error: EtcdError): void {
+    this.#failedCount++;
     this.#pending.delete(pending.sequence);
     this.#pendingBytes -= pending.bytes;
     pending.done({ error });

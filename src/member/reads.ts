@@ -11,6 +11,15 @@ interface Round {
   readonly waiters: Waiter[];
 }
 
+/** For operators. */
+export interface ReadStatus {
+  readonly pendingReads: number;
+  /** Times that reads ran out of time. */
+  readonly slowReads: number;
+  /** Questions that the core could not confirm. */
+  readonly failedReads: number;
+}
+
 /**
  * Linearizable reads of this member's clients. One question to the core is under way at a time; all
  * reads that arrive meanwhile share the next one, so a read index costs the same for one and for a
@@ -22,10 +31,16 @@ export class Reads {
   #confirmed: { readonly index: number; readonly waiters: readonly Waiter[] }[] = [];
   #lastId = 0;
   #count = 0;
+  #slow = 0;
+  #failed = 0;
   #nextDeadlineMs: number | null = null;
 
   get pendingCount(): number {
     return this.#count;
+  }
+
+  get status(): ReadStatus {
+    return { pendingReads: this.#count, slowReads: this.#slow, failedReads: this.#failed };
   }
 
   /** Those that the next question will be asked for. */
@@ -72,6 +87,7 @@ export class Reads {
   /** The core could not confirm it. Asking again is safe: a read has no effect. */
   failed(id: number): void {
     if (this.#asked?.id !== id) return;
+    this.#failed++;
     this.#waiting = this.#asked.waiters.concat(this.#waiting);
     this.#asked = null;
   }
@@ -101,6 +117,7 @@ export class Reads {
       index,
       waiters: waiters.filter(keep),
     }));
+    if (late.length > 0) this.#slow++;
     this.#answer(late, error());
   }
 

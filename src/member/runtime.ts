@@ -1,45 +1,73 @@
-import {
-  type DescMessage,
-  type DescMethod,
-  fromBinary,
-  type MessageShape,
-  toBinary,
-} from '@bufbuild/protobuf';
+import { create, type DescMessage, type DescMethod, type MessageShape } from '@bufbuild/protobuf';
 import type { CallContext } from '../api/call.ts';
-import { Code, EtcdError } from '../api/error.ts';
-import type { Command } from '../api/gen/command_pb.ts';
+import { type Caller, INTERNAL } from '../api/caller.ts';
+import { EtcdError } from '../api/error.ts';
+import { type Command, LeaseExpireSchema } from '../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../api/gen/rpc_pb.ts';
-import { methodOf } from '../api/methods.ts';
 import { marshalledSize } from '../api/size.ts';
 import { requestTimeoutMs } from '../config.ts';
 import { must } from '../lib/assert.ts';
+import type { Prng } from '../lib/prng.ts';
 import type { MemberId } from '../raft/message.ts';
 import type { SoftState } from '../raft/output.ts';
 import type { StateMachine } from '../state/machine.ts';
+import type { MembershipChange } from '../state/membership.ts';
 import type { ApplyResult } from '../state/result.ts';
-import type { Frame, FrameBody, FrameReply } from '../transport/frame.ts';
+import type { Frame, FrameReply } from '../transport/frame.ts';
 import type { Links } from '../transport/links.ts';
+import type { Hub } from '../watch/hub.ts';
+import { Authentication, isOldRevision } from './auth/authentication.ts';
+import { authenticationHost } from './auth/host.ts';
+import type { SignedTokens } from './auth/signed_tokens.ts';
+import { Belonging } from './belonging.ts';
+import { Forwarding } from './forwarding.ts';
 import type { NodeHost } from './host.ts';
-import { type ClusterIdentity, numberOfId } from './identity.ts';
+import { type ClusterIdentity, foundersOf, numberOfId } from './identity.ts';
+import { KeepAlives } from './keep_alives.ts';
 import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
+import type { Peering } from './peering.ts';
+import type { ProposalOutcome } from './proposals.ts';
 import {
   type Route,
   routesOf,
+  type ServiceClock,
   type ServiceHost,
   type StreamRoute,
   streamRoutesOf,
 } from './services/index.ts';
 import type { MemberSettings } from './settings.ts';
-import { systemPrng } from './system.ts';
+import { Upkeep } from './upkeep.ts';
+import { upkeepHost } from './upkeep_host.ts';
+import type { WatchStreams } from './watch_streams.ts';
+import { Watching } from './watching.ts';
+
+/** Proposals of one call: each is another change of users or roles that came before it. */
+const AUTH_ATTEMPTS_MAX = 8;
 
 /** How often a compaction that has to wait looks whether it may go on. */
 const PAUSED_COMPACTION_MS = 250;
 
 /** What a running member needs from its object. */
 export interface RuntimeHost extends NodeHost {
-  readonly links: Links & NodeHost['links'];
+  readonly links: NodeHost['links'] & Pick<Links, 'exchange'>;
+  readonly prng: Prng;
+  /** Test only: see raft/bugs.ts, state/bugs.ts and bugs.ts. */
+  readonly bugs?: ReadonlySet<string>;
+  /** Where tokens are signed instead of kept. */
+  readonly signedTokens?: SignedTokens | null;
   setTimer(callback: () => void, ms: number): void;
+  /** Absent where the links do not follow the members. */
+  readonly peering?: Pick<Peering, 'follow' | 'roster'>;
+  /** The member has applied that it was removed. */
+  left?(): void;
+}
+
+/** Who is told what happens: metrics. */
+export interface RuntimeObserver {
+  applied(result: ApplyResult): void;
+  turnApplied(ms: number): void;
+  softState(state: SoftState): void;
 }
 
 /**
@@ -49,58 +77,101 @@ export interface RuntimeHost extends NodeHost {
 export class Runtime implements ServiceHost {
   readonly node: Node;
   readonly lessor: Lessor;
+  readonly belonging: Belonging;
+  readonly upkeep: Upkeep;
+  readonly keepAlives: KeepAlives;
+  readonly clock: ServiceClock;
+  readonly authentication: Authentication;
   readonly settings: MemberSettings;
   readonly identity: ClusterIdentity;
   readonly routes: ReadonlyMap<string, Route>;
   readonly streamRoutes: ReadonlyMap<string, StreamRoute>;
   readonly #host: RuntimeHost;
+  readonly #watching: Watching;
+  readonly #forwarding: Forwarding;
   readonly #clusterNumber: bigint;
   readonly #memberNumber: bigint;
   #softStateWaiters: (() => void)[] = [];
-  #published = false;
   #compacting: Promise<void> | null = null;
 
   constructor(
     settings: MemberSettings,
     identity: ClusterIdentity,
     host: RuntimeHost,
-    observe: { applied(result: ApplyResult): void; softState(state: SoftState): void },
+    observe: RuntimeObserver,
   ) {
     this.settings = settings;
     this.identity = identity;
     this.#host = host;
+    this.clock = host;
     this.#clusterNumber = numberOfId(identity.clusterId);
     this.#memberNumber = numberOfId(identity.memberId);
-    const prng = systemPrng();
+    const { prng } = host;
     this.lessor = new Lessor({
       machine: () => this.machine,
       nowMs: () => host.nowMs(),
       prng,
       electionTimeoutMs: settings.electionTimeoutMs,
       setTimer: (callback, ms) => host.setTimer(callback, ms),
-      revoke: (ID) => this.#revokeExpired(ID),
+      expire: (lease, term) => this.#expire(lease, term),
+      ...(host.bugs ? { bugs: host.bugs } : {}),
     });
-    this.node = new Node(
+    this.keepAlives = new KeepAlives(this, host.bugs);
+    this.node = this.#openNode(observe);
+    const compacted = () => this.compacted();
+    this.upkeep = new Upkeep(upkeepHost(this.node, settings, identity, host, compacted));
+    this.belonging = this.#openBelonging();
+    this.authentication = new Authentication(
+      settings.auth,
+      host.signedTokens ?? null,
+      authenticationHost(this, host),
+    );
+    this.#watching = new Watching(this, host);
+    this.routes = routesOf(this, host.bugs);
+    this.#forwarding = this.#openForwarding();
+    this.streamRoutes = streamRoutesOf(this);
+    this.node.start();
+    this.upkeep.start();
+    void this.compacted();
+  }
+
+  get machine(): StateMachine {
+    return this.node.machine;
+  }
+
+  get watches(): Hub {
+    return this.#watching.hub;
+  }
+
+  get watchStreams(): WatchStreams {
+    return this.#watching.streams;
+  }
+
+  #openNode(observe: RuntimeObserver): Node {
+    const { settings, identity } = this;
+    const host = this.#host;
+    const { prng } = host;
+    return new Node(
       {
         memberId: identity.memberId,
-        initialConfState: {
-          voters: identity.members.map(({ id }) => id).sort(),
-          votersOutgoing: [],
-          learners: [],
-          learnersNext: [],
-          autoLeave: false,
-        },
+        initialMembers: foundersOf(identity),
         heartbeatIntervalMs: settings.heartbeatIntervalMs,
         electionTimeoutMs: settings.electionTimeoutMs,
         quiesceAfterMs: settings.quiesceAfterMs,
         snapshotCount: settings.snapshotCount,
         snapshotCatchUpEntries: settings.snapshotCatchUpEntries,
         prng,
+        ...(host.bugs ? { bugs: host.bugs } : {}),
         onApplied: (result) => {
           this.lessor.applied(result);
+          this.authentication.applied(result);
+          this.#watching.applied(result);
           if (result.command.request.case === 'compaction' && !result.error) void this.compacted();
           observe.applied(result);
         },
+        onMembers: () => this.belonging.membersChanged(),
+        onRestored: () => this.#watching.restored(),
+        onTurnApplied: (ms) => observe.turnApplied(ms),
         onSoftState: (state) => {
           this.#softStateChanged(state);
           observe.softState(state);
@@ -108,14 +179,38 @@ export class Runtime implements ServiceHost {
       },
       host,
     );
-    this.routes = routesOf(this);
-    this.streamRoutes = streamRoutesOf(this);
-    this.node.start();
-    void this.compacted();
   }
 
-  get machine(): StateMachine {
-    return this.node.machine;
+  #openBelonging(): Belonging {
+    const host = this.#host;
+    return new Belonging({
+      settings: this.settings,
+      identity: this.identity,
+      peering: host.peering ?? null,
+      node: () => this.node,
+      header: () => this.header(),
+      nowMs: () => host.nowMs(),
+      setTimer: (callback, ms) => host.setTimer(callback, ms),
+      exchange: (to, body) => host.links.exchange(to, body),
+      left: () => host.left?.(),
+    });
+  }
+
+  #openForwarding(): Forwarding {
+    return new Forwarding({
+      authentication: this.authentication,
+      routes: this.routes,
+      machine: () => this.machine,
+      otherLeader: () => {
+        const { leader } = this.node.soft;
+        return leader === this.identity.memberId ? null : leader;
+      },
+      isLeading: () => this.lessor.leading,
+      exchange: (to, body) => this.#host.links.exchange(to, body),
+      header: (revision) => this.header(revision),
+      linearizable: (context) => this.linearizable(context),
+      answerPeer: (path, request) => this.upkeep.answerPeer(path, request),
+    });
   }
 
   /** It leads and is not asleep, or counts the time of leases. */
@@ -125,8 +220,7 @@ export class Runtime implements ServiceHost {
   }
 
   get leaderName(): string | null {
-    const { leader } = this.node.soft;
-    return this.identity.members.find(({ id }) => id === leader)?.name ?? null;
+    return this.belonging.leaderName;
   }
 
   async propose(request: Command['request'], context: CallContext): Promise<ApplyResult> {
@@ -135,13 +229,18 @@ export class Runtime implements ServiceHost {
     if (value && marshalledSize(value) > this.settings.requestBytesMax) {
       throw EtcdError.of('requestTooLarge');
     }
-    return new Promise((resolve, reject) => {
-      this.node.propose(request, this.#timeoutMs(context), ({ result, error }) => {
-        const refused = error ?? result?.error;
-        if (refused) reject(this.#timedOut(context, refused));
-        else resolve(must(result, 'neither result nor error'));
-      });
-    });
+    const caller = this.caller(context);
+    if (this.machine.auth.enabled && caller.username === '') throw EtcdError.of('userEmpty');
+    if (!this.upkeep.admits(request)) return this.upkeep.refuse();
+    return this.#proposeAs(caller, request, context);
+  }
+
+  proposeOwn(request: Command['request'], context: CallContext): Promise<ApplyResult> {
+    return this.#proposeAs(INTERNAL, request, context);
+  }
+
+  caller(context: CallContext): Caller {
+    return this.authentication.access.caller(context);
   }
 
   async linearizable(context: CallContext): Promise<void> {
@@ -165,8 +264,12 @@ export class Runtime implements ServiceHost {
   async transferLeadership(target: MemberId): Promise<void> {
     if (target === this.identity.memberId) return;
     const deadlineMs = this.#host.nowMs() + requestTimeoutMs(this.settings.electionTimeoutMs);
+    const { term } = this.node.soft;
     this.node.transferLeadership(target);
     while (this.node.soft.leader !== target) {
+      // Somebody else was elected: the target will not be any more.
+      const { soft } = this.node;
+      if (soft.term > term && soft.leader !== null) throw EtcdError.of('leaderChanged');
       if (this.#host.nowMs() >= deadlineMs) throw EtcdError.of('timeout');
       await this.#softStateChange();
     }
@@ -183,49 +286,56 @@ export class Runtime implements ServiceHost {
     };
   }
 
-  async askLeader<O extends DescMessage>(
+  askLeader<O extends DescMessage>(
     method: DescMethod & { output: O },
     request: MessageShape<DescMessage>,
     context: CallContext,
   ): Promise<MessageShape<O>> {
-    const { leader } = this.node.soft;
-    if (leader === null || leader === this.identity.memberId) throw EtcdError.of('noLeader');
-    const bytes = toBinary(method.input, request);
-    const body: FrameBody = {
-      kind: 'call',
-      path: `${method.parent.typeName}/${method.name}`,
-      request: bytes,
-    };
-    const reply = await this.#host.links.exchange(leader, body).catch((): FrameReply => {
-      throw EtcdError.of(
-        context.timeoutMs === null ? 'timeoutDueToConnectionLost' : 'deadlineExceeded',
-      );
-    });
-    // It has just been restarted, and does not lead any more.
-    if (reply.call === null) throw EtcdError.of('leaderChanged');
-    const result = reply.call;
-    if ('code' in result) throw new EtcdError(codeOf(result.code), result.message);
-    const response = fromBinary(method.output, result.response);
-    // The answer speaks for this member: its header names who was asked.
-    const header = this.header(this.machine.revision);
-    return Object.assign(response, { header });
+    return this.#forwarding.ask(method, request, context);
   }
 
-  /** A call of another member, which asks because this one leads. */
-  async answerCall(frame: Frame & { body: { kind: 'call' } }): Promise<FrameReply['call']> {
-    const { path, request } = frame.body;
-    const route = this.routes.get(path);
-    try {
-      if (!route) throw EtcdError.of('internal');
-      if (!this.lessor.leading) throw EtcdError.of('leaderChanged');
-      const context: CallContext = { token: null, timeoutMs: null, requireLeader: false };
-      const message = fromBinary(route.method.input, request);
-      const response = await route.serve(message as never, context);
-      return { response: toBinary(route.method.output, response) };
-    } catch (error) {
-      const { code, message } = error instanceof EtcdError ? error : EtcdError.of('internal');
-      return { code, message };
-    }
+  /** A call of another member. */
+  answerCall(frame: Frame & { body: { kind: 'call' } }): Promise<FrameReply['call']> {
+    return this.#forwarding.answer(frame);
+  }
+
+  #proposeAs(
+    caller: Caller,
+    request: Command['request'],
+    context: CallContext,
+    attempt = 1,
+  ): Promise<ApplyResult> {
+    return new Promise((resolve, reject) => {
+      const done = ({ result, error }: ProposalOutcome) => {
+        const refused = error ?? result?.error;
+        if (!refused) return resolve(must(result, 'neither result nor error'));
+        // Users or roles have changed while it was on its way: who calls is looked at again.
+        const { access } = this.authentication;
+        const again = isOldRevision(refused) && !caller.internal && access.canRefresh(context);
+        if (!again || attempt >= AUTH_ATTEMPTS_MAX) {
+          return reject(this.#timedOut(context, refused));
+        }
+        try {
+          const now = access.caller(context);
+          resolve(this.#proposeAs(now, request, context, attempt + 1));
+        } catch (invalid) {
+          reject(invalid);
+        }
+      };
+      this.node.propose(request, this.#timeoutMs(context), done, 0, caller);
+    });
+  }
+
+  reconfigure(request: MembershipChange, context: CallContext): Promise<ApplyResult> {
+    this.#checkLeader(context);
+    this.machine.authorizer.checkAdmin(this.caller(context));
+    return new Promise((resolve, reject) => {
+      this.node.proposeConfChange(request, this.#timeoutMs(context), ({ result, error }) => {
+        const refused = error ?? result?.error;
+        if (refused) reject(this.#timedOut(context, refused));
+        else resolve(must(result, 'neither result nor error'));
+      });
+    });
   }
 
   #checkLeader({ requireLeader }: CallContext): void {
@@ -255,21 +365,22 @@ export class Runtime implements ServiceHost {
     }
   }
 
-  #revokeExpired(ID: bigint): void {
-    const request: Command['request'] = {
-      case: 'leaseRevoke',
-      value: { $typeName: 'etcdserverpb.LeaseRevokeRequest', ID },
-    };
-    // A leader that was paused for longer than the TTL must not end leases that its successor
-    // renews.
-    const { term } = this.node.soft;
-    this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), () => {}, term);
+  #expire({ id, generation }: { id: bigint; generation: number }, term: number): void {
+    const value = create(LeaseExpireSchema, { leaseId: id, generation: BigInt(generation) });
+    const timeoutMs = requestTimeoutMs(this.settings.electionTimeoutMs);
+    this.node.propose({ case: 'leaseExpire', value }, timeoutMs, () => {}, term);
   }
 
   #softStateChanged(state: SoftState): void {
-    if (state.role === 'leader' && !this.lessor.leading) this.lessor.promote();
-    if (state.role !== 'leader' && this.lessor.leading) this.lessor.demote();
-    if (state.leader !== null) this.#publish();
+    const { lessor } = this;
+    const counts = lessor.leading && lessor.term === state.term;
+    if (state.role === 'leader' && !counts) {
+      lessor.promote(state.term);
+      this.authentication.promoted();
+      this.upkeep.promoted();
+    }
+    if (state.role !== 'leader' && lessor.leading) lessor.demote();
+    this.belonging.softStateChanged(state);
     const waiters = this.#softStateWaiters;
     this.#softStateWaiters = [];
     for (const wake of waiters) wake();
@@ -282,46 +393,4 @@ export class Runtime implements ServiceHost {
       this.#host.setTimer(resolve, this.settings.heartbeatIntervalMs);
     });
   }
-
-  /** Tells the cluster this member's name and where clients reach it, unless it knows. */
-  #publish(): void {
-    if (this.#published) return;
-    const { memberId, members } = this.identity;
-    const { name, clientUrls } = this.settings;
-    const peerUrls = members.filter(({ id }) => id === memberId).map(({ url }) => url);
-    const known = this.machine.members().find(({ id }) => id === numberOfId(memberId));
-    this.#published = true;
-    const same = (a: readonly string[], b: readonly string[]) => a.join() === b.join();
-    if (
-      known?.name === name &&
-      same(known.clientUrls, clientUrls) &&
-      same(known.peerUrls, peerUrls)
-    ) {
-      return;
-    }
-    const request: Command['request'] = {
-      case: 'memberPublish',
-      value: {
-        $typeName: 'edgetcd.MemberPublish',
-        memberId: numberOfId(memberId),
-        name,
-        clientUrls: [...clientUrls],
-        peerUrls,
-      },
-    };
-    this.node.propose(request, requestTimeoutMs(this.settings.electionTimeoutMs), ({ error }) => {
-      if (error) this.#published = false;
-    });
-  }
-}
-
-/** Routes by gateway path, for clients' calls. */
-export function routeOf(runtime: Runtime, path: string): Route | null {
-  const method = methodOf(path);
-  return method ? (runtime.routes.get(`${method.service}/${method.name}`) ?? null) : null;
-}
-
-/** A later release may know codes that this one does not. */
-function codeOf(code: number): Code {
-  return Object.values(Code).find((known) => known === code) ?? Code.internal;
 }

@@ -1,51 +1,49 @@
 import type { CallContext, CallReply, PlainReply } from '../api/call.ts';
 import { Code, EtcdError } from '../api/error.ts';
-import { encodeError, messageTooLarge } from '../api/error-body.ts';
+import { encodeError } from '../api/error-body.ts';
 import { decodeJson, encodeJson } from '../api/json.ts';
 import { methodOf } from '../api/methods.ts';
-import { marshalledSize } from '../api/size.ts';
+import type { StreamCall } from '../api/stream-call.ts';
 import { limits } from '../config.ts';
 import { messageOf } from '../lib/error.ts';
-import type { MemberId, Message } from '../raft/message.ts';
 import { TABLES } from '../state/store.ts';
 import { SqlDisk } from '../storage/disk.ts';
+import type { MetaTable } from '../storage/meta.ts';
 import { Sql, type SqlBackend } from '../storage/sql.ts';
-import {
-  decodeFrame,
-  encodeReply,
-  type Frame,
-  type FrameReply,
-  type PeerIdentity,
-} from '../transport/frame.ts';
-import { Links } from '../transport/links.ts';
-import {
-  type Fetcher,
-  type LinkLimits,
-  type PeerLink,
-  stubLink,
-  urlLink,
-} from '../transport/peer.ts';
-import { type ClusterIdentity, clusterIdentity } from './identity.ts';
+import { encodeReply } from '../transport/frame.ts';
+import { openSignedTokens, type SignedTokens } from './auth/signed_tokens.ts';
+import { checkReplySize, checkRequestSize } from './bounds.ts';
+import { type Entered, Entrance, type EntranceHost } from './entrance.ts';
+import { initialMismatch } from './initial_check.ts';
 import { inspect } from './inspection.ts';
-import { join } from './joining.ts';
 import { logger } from './logger.ts';
 import { MemberMeter } from './meter.ts';
-import { KnownPeers } from './peers.ts';
-import { Runtime, routeOf } from './runtime.ts';
+import { metered } from './metered_disk.ts';
+import { rememberedName, rememberName } from './object_name.ts';
+import { answerFrame, frameOf } from './peer_service.ts';
+import type { PeerNamespace } from './peering.ts';
+import { REMOVED } from './peers.ts';
+import { Restoration } from './restoration.ts';
+import { checkServed, routeOf } from './routing.ts';
+import { Runtime } from './runtime.ts';
 import { type MemberEnv, type MemberSettings, memberSettings } from './settings.ts';
-import { drawDatabaseId } from './system.ts';
+import { ClientStreams } from './streams/client_streams.ts';
+import { streamsHost } from './streams/host.ts';
+import { systemPrng } from './system.ts';
 import { Timers } from './timers.ts';
 
 export interface ServerEnv extends MemberEnv {
   /** The namespace of members: the way to those of the same deployment. */
-  readonly MEMBER: { getByName(name: string): Fetcher };
+  readonly MEMBER: PeerNamespace;
 }
 
 /** Whether the member takes part, and if not, why, in words for its operator. */
 type State =
   | { readonly kind: 'starting'; readonly reason: string }
   | { readonly kind: 'running'; readonly runtime: Runtime }
-  | { readonly kind: 'refused'; readonly reason: string };
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Removed, but its peers may still need its vote. */
+  | { readonly kind: 'left'; readonly reason: string; readonly runtime: Runtime };
 
 /**
  * A member in its object: opens the database, introduces the member to its peers, and from then on
@@ -54,30 +52,34 @@ type State =
 export class Server {
   readonly #ctx: DurableObjectState;
   readonly #env: ServerEnv;
-  readonly #nowMs: () => number;
+  readonly nowMs: () => number;
   readonly #timers: Timers;
   readonly #sql: Sql;
   readonly meter: MemberMeter;
+  readonly streams: ClientStreams;
   #state: State = { kind: 'starting', reason: 'the member is starting' };
-  #self: PeerIdentity | null = null;
-  #peers: KnownPeers | null = null;
+  #entrance: Entrance | null = null;
+  #signedTokens: SignedTokens | null = null;
+  #restoration: Restoration | null = null;
   /** The watchdog's alarm is set. */
   #watched = false;
 
   constructor(ctx: DurableObjectState, env: ServerEnv, nowMs: () => number) {
     this.#ctx = ctx;
     this.#env = env;
-    this.#nowMs = nowMs;
+    this.nowMs = nowMs;
     this.#timers = new Timers(nowMs);
     this.#sql = new Sql(ctx.storage.sql as unknown as SqlBackend);
     this.meter = new MemberMeter(this.#sql, nowMs);
+    this.streams = new ClientStreams(ctx);
   }
 
   /** Reads settings and rows. What is wrong with them is told to whoever asks, not thrown. */
   async open(): Promise<void> {
     try {
-      const settings = memberSettings(this.#ctx.id.name ?? '', this.#env);
-      const identity = await clusterIdentity(settings);
+      const name = this.#ctx.id.name ?? rememberedName(this.#sql);
+      const settings = memberSettings(name, this.#env);
+      this.#signedTokens = await openSignedTokens(settings.auth.tokens);
       const disk = new SqlDisk(
         this.#sql,
         {
@@ -86,7 +88,14 @@ export class Server {
         },
         TABLES,
       );
-      this.#start(settings, identity, disk);
+      rememberName(disk.meta, name);
+      if (settings.restore) {
+        const { storage } = this.#ctx;
+        this.#restoration = new Restoration(disk, (body) => storage.transactionSync(body));
+        this.#state = { kind: 'starting', reason: 'the member is being restored' };
+        return;
+      }
+      await this.#start(settings, disk);
     } catch (error) {
       this.#refuse(messageOf(error));
     }
@@ -95,6 +104,7 @@ export class Server {
   /** The watchdog's alarm rang: it is set again while the member must not be taken for idle. */
   async alarm(): Promise<void> {
     this.#watched = false;
+    this.meter.metrics.edge.alarms.inc();
     if (this.#state.kind === 'running' && this.#state.runtime.isNeeded) await this.#watch();
   }
 
@@ -102,7 +112,12 @@ export class Server {
    * One unary method of a client. Never throws: an exception would lose its meaning between
    * objects.
    */
-  async call(path: string, body: string, context: CallContext): Promise<CallReply> {
+  async call(
+    path: string,
+    body: string,
+    context: CallContext,
+    signal?: AbortSignal,
+  ): Promise<CallReply> {
     this.meter.metrics.edge.calls.inc();
     const state = this.#state;
     if (state.kind !== 'running') return this.#unavailable(state.reason);
@@ -110,23 +125,44 @@ export class Server {
     // A leader that slept wakes with its clients.
     if (runtime.lessor.leading) void this.#watch();
     const leader = runtime.leaderName;
-    this.meter.started(path);
+    const startMs = this.meter.started(path);
+    this.meter.received(body.length);
     try {
       const method = methodOf(path);
       const route = routeOf(runtime, path);
       if (!method || !route) throw new EtcdError(Code.unimplemented, `${path} is not served yet`);
       const request = decodeJson(method.input, body);
-      checkSize(request, body);
-      const response = await route.serve(request as never, context);
+      checkRequestSize(request, body);
+      checkServed(runtime, path, request);
+      const { access } = runtime.authentication;
+      const admitted = access.admit(method.service, method.name, context);
+      // A promise only when a token is new here: otherwise not a turn of the event loop is lost.
+      const own = admitted instanceof Promise ? await admitted : admitted;
+      const response = await route.serve(request as never, own, signal);
       const json = encodeJson(method.output, response);
-      if (json.length > limits.replyCharsMax) throw replyTooLarge(json.length);
-      this.meter.handled(path, Code.ok);
-      return { status: 200, body: json, leader, retry: false };
+      checkReplySize(json);
+      this.meter.handled(path, Code.ok, startMs);
+      this.meter.sent(json.length);
+      const { hints } = runtime.belonging;
+      const reply = { status: 200, body: json, leader, retry: false };
+      return hints === null ? reply : { ...reply, members: hints };
     } catch (error) {
-      const known = error instanceof EtcdError ? error : this.#unexpected(path, error);
-      this.meter.handled(path, known.code);
+      const known = error instanceof EtcdError ? error : this.unexpected(path, error);
+      this.meter.handled(path, known.code, startMs);
       return { ...encodeError(known), leader: runtime.leaderName, retry: false };
     }
+  }
+
+  /** See member.ts. @returns null, or why the chunk is not taken */
+  restore(chunk: Uint8Array | null): string | null {
+    return this.#restoration ? this.#restoration.take(chunk) : 'the member is not to be restored';
+  }
+
+  /** What takes a client longer than one call. */
+  stream(request: Request, call: StreamCall): Promise<Response> {
+    const state = this.#state;
+    if (state.kind === 'running' && state.runtime.lessor.leading) void this.#watch();
+    return this.streams.fetch(request, call, state.kind === 'running' ? '' : state.reason);
   }
 
   async inspect(path: string, query: string): Promise<PlainReply> {
@@ -137,66 +173,110 @@ export class Server {
   }
 
   /** A frame of a peer, and the frame that answers it. */
-  async raft(bytes: Uint8Array): Promise<Uint8Array> {
-    this.meter.metrics.edge.peerRequests.inc();
+  async raft(bytes: Uint8Array, way: 'request' | 'socket' = 'request'): Promise<Uint8Array> {
+    const { peerFrames, peerRequests } = this.meter.metrics.edge;
+    (way === 'socket' ? peerFrames : peerRequests).inc();
     // The platform looks when storage is touched whether this instance is still the member's: one
     // that was replaced ends here, instead of vouching from memory for a leader that was deposed.
     // (Without an identity there is no database yet, and the reply only says why.)
-    if (this.#self !== null) this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
-    const reply = await this.#receive(bytes);
-    return encodeReply(reply);
+    if (this.#entrance !== null) this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
+    const frame = frameOf(bytes);
+    const state = this.#state;
+    const reply = await answerFrame(frame, {
+      self: this.#entrance?.self ?? null,
+      peering: this.#entrance?.peering ?? null,
+      runtime: 'runtime' in state ? state.runtime : null,
+      reason: 'reason' in state ? state.reason : '',
+    });
+    const answer = encodeReply(reply);
+    if (typeof frame !== 'string') {
+      const taken = reply.status === 'ok' || reply.status === 'starting';
+      this.meter.answeredPeer(frame.sender.memberId, bytes.length, answer.length, taken);
+    }
+    return answer;
   }
 
-  #start(settings: MemberSettings, identity: ClusterIdentity, disk: SqlDisk): void {
+  async #start(settings: MemberSettings, disk: SqlDisk): Promise<void> {
     const { meta } = disk;
-    let databaseId = meta.text('databaseId');
-    const fresh = meta.number('joined') === null;
-    if (databaseId === null) {
-      databaseId = drawDatabaseId();
-      meta.set('databaseId', databaseId);
-    }
-    const { clusterId, memberId } = identity;
-    const self: PeerIdentity = { clusterId, memberId, databaseId };
-    this.#self = self;
-    this.#peers = new KnownPeers(meta, identity);
-    const log = logger(settings.logLevel);
-    const links = this.#links(settings, identity, self, log);
-    const run = () => this.#run(settings, identity, disk, links, log);
-    if (!fresh) return run();
-    const report = {
-      waitingFor: (ids: readonly MemberId[]) => {
-        const names = identity.members.filter(({ id }) => ids.includes(id)).map(({ name }) => name);
-        const reason = `waiting for ${names.join(', ')}`;
-        this.#state = { kind: 'starting', reason };
-      },
-    };
-    const introduce = async () => {
-      await this.#ctx.storage.sync(); // The database id is durable before anyone is told of it.
-      return join(links, (ms) => this.#timers.sleep(ms), report);
-    };
-    void introduce()
-      .then((refusal) => {
-        if (refusal !== null) return this.#refuse(refusal);
-        meta.set('joined', 1);
-        run();
-      })
+    if (meta.number('removed') !== null) return this.#refuse(REMOVED);
+    const entrance = new Entrance(this.#entranceHost(settings, meta));
+    this.#entrance = entrance;
+    const entered = await entrance.reenter();
+    if (entered && !settings.initialCorruptCheck) return this.#run(settings, entered, disk);
+    // Peers are spoken to from outside of the start: they may be asking this member as well.
+    void (entered ? this.#compared(settings, entered, disk) : entrance.enter())
+      .then((admitted) => admitted && this.#run(settings, admitted, disk))
       .catch((error: unknown) => this.#refuse(messageOf(error)));
   }
 
-  #run(
+  /** The same, unless peers have other keys: then null, and the member is refused. */
+  async #compared(
     settings: MemberSettings,
-    identity: ClusterIdentity,
+    entered: Entered,
     disk: SqlDisk,
-    links: Links,
-    log: ReturnType<typeof logger>,
-  ): void {
+  ): Promise<Entered | null> {
+    this.#state = { kind: 'starting', reason: 'the member is comparing its data' };
+    const mismatch = await initialMismatch({
+      memberId: entered.identity.memberId,
+      store: disk.state,
+      links: entered.peering.links,
+      sleep: (ms) => this.#timers.sleep(ms),
+      log: logger(settings.logLevel),
+    });
+    if (mismatch === null) return entered;
+    this.#refuse(mismatch);
+    return null;
+  }
+
+  #entranceHost(settings: MemberSettings, meta: MetaTable): EntranceHost {
+    const log = logger(settings.logLevel);
+    for (const note of settings.notes) log('warn', note);
+    return {
+      settings,
+      meta,
+      namespace: this.#env.MEMBER,
+      timers: this.#timers,
+      nowMs: this.nowMs,
+      durable: () => this.#ctx.storage.sync(),
+      waiting: (reason) => {
+        if (this.#state.kind === 'starting') this.#state = { kind: 'starting', reason };
+      },
+      refused: (reason) => this.#refuse(reason),
+      presented: (identity) => this.meter.configure(settings, identity, log),
+      events: {
+        received: (messages) => this.#node?.receiveReplies(messages),
+        unreachable: (peer, withProposals) => this.#node?.unreachable(peer, withProposals),
+        snapshotStatus: (to, { transferId, meta: { index, term } }, ok) => {
+          if (ok) log('info', `a snapshot of index ${index} has reached ${to}`);
+          this.#node?.snapshotStatus(to, transferId, index, term, ok);
+        },
+        exchanged: (peer, sent, got, ms) => this.meter.exchanged(peer, sent, got, ms),
+        failed: (peer, reason) => {
+          this.meter.exchangeFailed(peer);
+          log('debug', `peer ${peer}: ${reason}`);
+        },
+        removed: () => this.#retire(meta),
+      },
+    };
+  }
+
+  #run(settings: MemberSettings, { identity, peering }: Entered, disk: SqlDisk): void {
+    const log = logger(settings.logLevel);
     let runtime: Runtime | null = null;
     const host = {
-      disk: this.meter.timed(disk),
-      links,
-      nowMs: this.#nowMs,
+      disk: metered(disk, this.meter.metrics.disk, this.meter.installing, this.nowMs),
+      links: peering.links,
+      peering,
+      left: () => this.#leave(),
+      nowMs: this.nowMs,
       wallClockMs: () => Date.now(),
-      setAlarm: (atMs: number | null) => this.#timers.set(atMs, () => runtime?.node.tick()),
+      prng: systemPrng(),
+      signedTokens: this.#signedTokens,
+      setAlarm: (atMs: number | null) =>
+        this.#timers.set(atMs, () => {
+          if (atMs !== null) this.meter.rang(atMs);
+          runtime?.node.tick();
+        }),
       setTimer: (callback: () => void, ms: number) => this.#timers.after(callback, ms),
       soon: (callback: () => void) => queueMicrotask(callback),
       defer: (callback: () => void) => this.#timers.defer(callback),
@@ -205,13 +285,16 @@ export class Server {
     };
     runtime = new Runtime(settings, identity, host, {
       applied: (result) => this.meter.applied(result),
+      turnApplied: (ms) => this.meter.turnApplied(ms),
       softState: (soft) => {
         this.meter.softState(soft);
         log('info', `${soft.role} in term ${soft.term}, leader ${soft.leader ?? 'unknown'}`);
         if (soft.role === 'leader') void this.#watch();
+        this.streams.leaderChanged();
       },
     });
     this.#state = { kind: 'running', runtime };
+    this.streams.start(streamsHost(runtime, this));
   }
 
   /**
@@ -225,104 +308,28 @@ export class Server {
     await this.#ctx.storage.setAlarm(Date.now() + limits.watchdogMs);
   }
 
-  #links(
-    settings: MemberSettings,
-    identity: ClusterIdentity,
-    self: PeerIdentity,
-    log: ReturnType<typeof logger>,
-  ): Links {
-    const links = new Map<MemberId, PeerLink>();
-    const bounds: LinkLimits = {
-      timeoutMs: settings.electionTimeoutMs,
-      idleMs: limits.peerSocketIdleMs,
-      after: (callback, ms) => this.#timers.after(callback, ms),
-    };
-    for (const { id, name, url } of identity.members) {
-      if (id === identity.memberId) continue;
-      const stub = () => this.#env.MEMBER.getByName(`${settings.cluster}/${name}`);
-      const link = url.startsWith('do://')
-        ? stubLink(stub, bounds)
-        : urlLink(
-            { fetch: (target, init) => fetch(target, init) },
-            url,
-            settings.peerSecret,
-            bounds,
-          );
-      links.set(id, link);
-    }
-    return new Links(
-      self,
-      links,
-      {
-        received: (messages) => this.#node?.receiveReplies(messages),
-        after: bounds.after,
-        unreachable: (peer, withProposals) => this.#node?.unreachable(peer, withProposals),
-        snapshotStatus: (to, { transferId, meta }, ok) => {
-          if (ok) log('info', `a snapshot of index ${meta.index} has reached ${to}`);
-          this.#node?.snapshotStatus(to, transferId, meta.index, meta.term, ok);
-        },
-        exchanged: (peer, sent, got, ms) => this.meter.exchanged(peer, sent, got, ms),
-        failed: (peer, reason) => {
-          this.meter.exchangeFailed(peer);
-          log('debug', `peer ${peer}: ${reason}`);
-        },
-        check: (sender) => this.#peers?.check(sender) ?? null,
-      },
-      this.#nowMs,
-    );
+  /** It has applied that it was removed: clients are turned away. */
+  #leave(): void {
+    if (this.#state.kind !== 'running') return;
+    const { runtime } = this.#state;
+    this.#state = { kind: 'left', reason: REMOVED, runtime };
+    console.error(REMOVED);
+    this.streams.stop();
+  }
+
+  /** A peer says that it was removed: nobody needs it any more, nor after a restart. */
+  #retire(meta: MetaTable): void {
+    // One that was never admitted is told why, and may come back under another id.
+    if (!('runtime' in this.#state)) return;
+    const { runtime } = this.#state;
+    this.#leave();
+    meta.set('removed', 1);
+    this.#state = { kind: 'refused', reason: REMOVED };
+    runtime.node.stop();
   }
 
   get #node() {
-    return this.#state.kind === 'running' ? this.#state.runtime.node : null;
-  }
-
-  async #receive(bytes: Uint8Array): Promise<FrameReply> {
-    const sender = this.#self;
-    const nobody = { clusterId: '', memberId: '', databaseId: '' };
-    const answer = (
-      status: FrameReply['status'],
-      reason: string,
-      more: Partial<FrameReply> = {},
-    ): FrameReply => ({
-      sender: sender ?? nobody,
-      status,
-      reason,
-      messages: [],
-      call: null,
-      ...more,
-    });
-    let frame: Frame;
-    try {
-      frame = decodeFrame(bytes);
-    } catch (error) {
-      return answer('failed', messageOf(error));
-    }
-    const mismatch = this.#peers?.check(frame.sender) ?? null;
-    if (mismatch !== null) return answer('refused', mismatch);
-    if (frame.body.kind === 'hello')
-      return this.#peers ? answer('ok', '') : answer('failed', 'starting');
-    const state = this.#state;
-    if (state.kind !== 'running') return answer('starting', state.reason);
-    const { runtime } = state;
-    if (frame.body.kind === 'call') {
-      const call = await runtime.answerCall({ ...frame, body: frame.body });
-      return answer('ok', '', { call });
-    }
-    if (frame.body.kind === 'chunk') {
-      const { transferId, sequence, chunk } = frame.body;
-      const taken = runtime.node.receiveChunk(transferId, sequence, chunk);
-      return taken
-        ? answer('ok', '')
-        : answer('refused', 'the chunk does not continue what is staged');
-    }
-    const { messages } = frame.body;
-    const { memberId } = frame.sender;
-    const isOwn = (message: Message) =>
-      message.from === memberId && message.to === sender?.memberId;
-    if (!messages.every(isOwn)) return answer('failed', 'messages of or for another member');
-    return new Promise((resolve) => {
-      runtime.node.receive(messages, (mine) => resolve(answer('ok', '', { messages: mine })));
-    });
+    return 'runtime' in this.#state ? this.#state.runtime.node : null;
   }
 
   #unavailable(reason: string): CallReply {
@@ -331,7 +338,7 @@ export class Server {
   }
 
   /** A defect: told to the log with its place, to the client without. */
-  #unexpected(path: string, error: unknown): EtcdError {
+  unexpected(path: string, error: unknown): EtcdError {
     console.error(`${path}:`, error instanceof Error ? error.stack : error);
     return EtcdError.of('internal');
   }
@@ -345,24 +352,7 @@ export class Server {
   #stop(error: Error): void {
     console.error(`stopping: ${error.stack ?? error.message}`);
     this.#state = { kind: 'starting', reason: `stopped: ${error.message}` };
+    this.streams.stop();
     this.#ctx.abort(error.message);
   }
-}
-
-/** Told before the platform refuses to carry the answer. */
-function replyTooLarge(chars: number): EtcdError {
-  return new EtcdError(
-    Code.resourceExhausted,
-    `etcdserver: the answer is too large (${chars} vs. ${limits.replyCharsMax}): use a limit`,
-  );
-}
-
-/**
- * gRPC's limit on a message. Its JSON is longer than the message itself, so a short one needs no
- * look.
- */
-function checkSize(request: ReturnType<typeof decodeJson>, body: string): void {
-  if (body.length <= limits.messageBytesMax) return;
-  const size = marshalledSize(request);
-  if (size > limits.messageBytesMax) throw messageTooLarge(size);
 }

@@ -37,6 +37,8 @@ describe('settings', () => {
       ETCD_MAX_TXN_OPS: '7',
       ETCD_MAX_REQUEST_BYTES: '1000',
       ETCD_QUOTA_BACKEND_BYTES: '5000',
+      ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL: '1m30s',
+      ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL: '1h',
       ETCD_LOG_LEVEL: 'debug',
       EDGETCD_QUIESCE_AFTER: '3000',
       PEER_SECRET: 'secret',
@@ -51,6 +53,7 @@ describe('settings', () => {
       txnOpsMax: 7,
       requestBytesMax: 1_000,
       quotaBackendBytes: 5_000,
+      watchProgressNotifyIntervalMs: 90_000,
       logLevel: 'debug',
       quiesceAfterMs: 3_000,
       peerSecret: 'secret',
@@ -70,12 +73,38 @@ describe('settings', () => {
   });
 });
 
+describe('a member that was added later', () => {
+  it('joins, when it is an object of the deployment that nobody named', () => {
+    const { joining, self, members } = settings(THREE, 'c/m4');
+    expect(joining).toBe(true);
+    expect(self).toEqual({ name: 'm4', url: 'do://m4' });
+    expect(members.map(({ name }) => name)).toEqual(['m1', 'm2', 'm3']);
+  });
+
+  it('joins, when it is told that the cluster exists', () => {
+    const variables = {
+      ETCD_INITIAL_CLUSTER: 'm1=http://a:1,m4=http://d:1',
+      ETCD_INITIAL_CLUSTER_STATE: 'existing',
+      PEER_SECRET: 's',
+    };
+    expect(settings(variables, 'c/m4')).toMatchObject({
+      joining: true,
+      self: { name: 'm4', url: 'http://d:1' },
+    });
+    expect(settings({ ...variables, ETCD_INITIAL_CLUSTER_STATE: 'new' }, 'c/m4').joining).toBe(
+      false,
+    );
+  });
+});
+
 describe('a wrong setting is named', () => {
   const remote = 'm1=https://a.example,m2=https://b.example';
   it.each<[MemberEnv, RegExp]>([
     [{ ETCD_INITIAL_CLUSTER: 'm1' }, /^ETCD_INITIAL_CLUSTER is not a list of name=url: "m1"$/],
     [{ ETCD_INITIAL_CLUSTER: 'm1=do://m1,m1=do://m1' }, /^ETCD_INITIAL_CLUSTER is not a list/],
-    [{ ETCD_INITIAL_CLUSTER: 'm2=do://m2' }, /^ETCD_INITIAL_CLUSTER does not name m1/],
+    [{ ETCD_INITIAL_CLUSTER: 'm2=https://b.example' }, /^ETCD_INITIAL_CLUSTER does not name m1/],
+    [{ ETCD_INITIAL_CLUSTER_STATE: 'old' }, /^ETCD_INITIAL_CLUSTER_STATE is not one of new, exist/],
+    [{ ETCD_STRICT_RECONFIG_CHECK: 'so' }, /^ETCD_STRICT_RECONFIG_CHECK is neither true nor/],
     [{ ETCD_INITIAL_CLUSTER: 'm1=m1' }, /^ETCD_INITIAL_CLUSTER: m1=m1 is neither/],
     [{ ETCD_INITIAL_CLUSTER: 'm1=ftp://m1' }, /^ETCD_INITIAL_CLUSTER: m1=ftp:\/\/m1 is neither/],
     [{ ETCD_INITIAL_CLUSTER: 'm1=do://m9' }, /^ETCD_INITIAL_CLUSTER: m1=do:\/\/m9 is neither/],
@@ -91,7 +120,7 @@ describe('a wrong setting is named', () => {
     ],
     [{ ETCD_INITIAL_CLUSTER: remote }, /^PEER_SECRET is not set/],
     [{ ETCD_HEARTBEAT_INTERVAL: 'fast' }, /^ETCD_HEARTBEAT_INTERVAL is not a number: "fast"$/],
-    [{ ETCD_HEARTBEAT_INTERVAL: '-1' }, /^ETCD_HEARTBEAT_INTERVAL is not a number/],
+    [{ ETCD_HEARTBEAT_INTERVAL: '-1' }, /^ETCD_HEARTBEAT_INTERVAL must be at least 1$/],
     [{ ETCD_HEARTBEAT_INTERVAL: '1.5' }, /^ETCD_HEARTBEAT_INTERVAL is not a number/],
     [{ ETCD_HEARTBEAT_INTERVAL: '0' }, /^ETCD_HEARTBEAT_INTERVAL must be at least 1$/],
     [{ ETCD_ELECTION_TIMEOUT: '1e3' }, /^ETCD_ELECTION_TIMEOUT is not a number/],
@@ -104,6 +133,10 @@ describe('a wrong setting is named', () => {
     [{ ETCD_MAX_REQUEST_BYTES: '1572865' }, /^ETCD_MAX_REQUEST_BYTES is at most 1572864/],
     [{ ETCD_MAX_REQUEST_BYTES: '0' }, /^ETCD_MAX_REQUEST_BYTES must be at least 1$/],
     [{ ETCD_QUOTA_BACKEND_BYTES: '9007199254740992' }, /^ETCD_QUOTA_BACKEND_BYTES is not a number/],
+    [
+      { ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL: '99ms' },
+      /^ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL must be at least 100ms$/,
+    ],
     [{ EDGETCD_QUIESCE_AFTER: 'never' }, /^EDGETCD_QUIESCE_AFTER is not a number/],
     [{ ETCD_LOG_LEVEL: 'trace' }, /^ETCD_LOG_LEVEL is not one of debug, info, warn, error$/],
   ])('%j', (env, words) => {

@@ -1,40 +1,9 @@
-import { Code } from '../api/error.ts';
+import { BillMetrics } from './bill.ts';
+import { DISK_SECONDS, doubling } from './buckets.ts';
+import { CallMetrics } from './calls.ts';
 import type { Counter } from './metric.ts';
+import { PeerMetrics } from './peers.ts';
 import { Registry } from './registry.ts';
-
-/** `count` bounds, each twice the one before: etcd's buckets, so that dashboards fit. */
-function doubling(first: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => first * 2 ** i);
-}
-
-const DISK_SECONDS = doubling(0.001, 14);
-const CALL_LABELS = ['grpc_service', 'grpc_method', 'grpc_type'] as const;
-
-/** Codes as grpc-go spells them in its metrics. */
-const CODE_NAMES: Readonly<Record<Code, string>> = {
-  [Code.ok]: 'OK',
-  [Code.canceled]: 'Canceled',
-  [Code.unknown]: 'Unknown',
-  [Code.invalidArgument]: 'InvalidArgument',
-  [Code.deadlineExceeded]: 'DeadlineExceeded',
-  [Code.notFound]: 'NotFound',
-  [Code.alreadyExists]: 'AlreadyExists',
-  [Code.permissionDenied]: 'PermissionDenied',
-  [Code.resourceExhausted]: 'ResourceExhausted',
-  [Code.failedPrecondition]: 'FailedPrecondition',
-  [Code.aborted]: 'Aborted',
-  [Code.outOfRange]: 'OutOfRange',
-  [Code.unimplemented]: 'Unimplemented',
-  [Code.internal]: 'Internal',
-  [Code.unavailable]: 'Unavailable',
-  [Code.dataLoss]: 'DataLoss',
-  [Code.unauthenticated]: 'Unauthenticated',
-};
-
-/** The label grpc_code of grpc_server_handled_total. */
-export function codeName(code: Code): string {
-  return CODE_NAMES[code];
-}
 
 /**
  * What one member tells its operators, under etcd's names and with etcd's types: a few totals are
@@ -47,9 +16,11 @@ export class MemberMetrics {
   readonly disk = diskMetrics(this.registry);
   readonly mvcc = mvccMetrics(this.registry);
   readonly debugging = debuggingMetrics(this.registry);
-  readonly network = networkMetrics(this.registry);
-  readonly grpc = grpcMetrics(this.registry);
+  readonly peers = new PeerMetrics(this.registry);
+  readonly clients = clientMetrics(this.registry);
+  readonly calls = new CallMetrics(this.registry);
   readonly edge = edgeMetrics(this.registry);
+  readonly bill = new BillMetrics(this.registry);
 
   /** The body of /metrics. */
   render(): string {
@@ -81,25 +52,23 @@ function serverMetrics(r: Registry) {
       'etcd_server_heartbeat_send_failures_total',
       'Heartbeats that the leader could not send in time.',
     ),
-    slowApply: r.counter('etcd_server_slow_apply_total', 'Turns that applied for too long.'),
+    slowApply: r.counter(
+      'etcd_server_slow_apply_total',
+      'Turns that took longer than ETCD_WARNING_APPLY_DURATION.',
+    ),
     slowReadIndexes: r.counter(
       'etcd_server_slow_read_indexes_total',
-      'Read rounds that were slow.',
+      'Times that reads ran out of time while they waited for a read index.',
     ),
     readIndexesFailed: r.counter(
       'etcd_server_read_indexes_failed_total',
-      'Read rounds that were not confirmed.',
+      'Questions for a read index that could not be answered, and were asked again.',
     ),
     quotaBackendBytes: r.gauge('etcd_server_quota_backend_bytes', 'The limit on the database.'),
     learnerPromotes: r.counter('etcd_server_learner_promote_successes', 'Learners promoted here.'),
     snapshotsInProgress: r.gauge(
       'etcd_server_snapshot_apply_in_progress_total',
       '1 while a snapshot is being installed.',
-    ),
-    clientRequests: r.counters(
-      'etcd_server_client_requests_total',
-      'Requests by kind and client version.',
-      ['type', 'client_api_version'],
     ),
     processStartSeconds: r.gauge(
       'process_start_time_seconds',
@@ -134,7 +103,12 @@ function diskMetrics(r: Registry) {
     walWriteBytes: r.gauge('etcd_disk_wal_write_bytes_total', 'Bytes written to the log.'),
     backendCommitSeconds: r.histogram(
       'etcd_disk_backend_commit_duration_seconds',
-      'Writing applied commands to the state tables.',
+      'From writing applied commands to the state tables to knowing that they are durable.',
+      DISK_SECONDS,
+    ),
+    snapDbFsyncSeconds: r.histogram(
+      'etcd_snap_db_fsync_duration_seconds',
+      "From installing a leader's snapshot to knowing that it is durable.",
       DISK_SECONDS,
     ),
     backendDefragSeconds: r.histogram(
@@ -154,9 +128,16 @@ function mvccMetrics(r: Registry) {
   return {
     dbBytes: r.gauge('etcd_mvcc_db_total_size_in_bytes', 'The size of the database.'),
     dbInUseBytes: r.gauge('etcd_mvcc_db_total_size_in_use_in_bytes', 'Of it, what is not free.'),
+    openReadTransactions: r.gauge(
+      'etcd_mvcc_db_open_read_transactions',
+      'Pictures of the state that are open for snapshots.',
+    ),
     puts: r.counter('etcd_mvcc_put_total', 'Puts seen by this member.'),
     deletes: r.counter('etcd_mvcc_delete_total', 'Deletes seen by this member.'),
-    ranges: r.counter('etcd_mvcc_range_total', 'Ranges answered by this member.'),
+    ranges: r.counter(
+      'etcd_mvcc_range_total',
+      'Ranges answered by this member, those in its writing transactions included.',
+    ),
     txns: r.counter('etcd_mvcc_txn_total', 'Transactions seen by this member.'),
     hashSeconds: r.histogram(
       'etcd_mvcc_hash_duration_seconds',
@@ -172,7 +153,10 @@ function debuggingMetrics(r: Registry) {
     watchers: r.gauge('etcd_debugging_mvcc_watcher_total', 'Watchers.'),
     watchStreams: r.gauge('etcd_debugging_mvcc_watch_stream_total', 'Streams of watchers.'),
     slowWatchers: r.gauge('etcd_debugging_mvcc_slow_watcher_total', 'Watchers that lag behind.'),
-    pendingEvents: r.gauge('etcd_debugging_mvcc_pending_events_total', 'Events to be sent.'),
+    pendingEvents: r.gauge(
+      'etcd_debugging_mvcc_pending_events_total',
+      'Revisions that watchers that lag behind have still to look at.',
+    ),
     events: r.counter('etcd_debugging_mvcc_events_total', 'Events sent.'),
     currentRevision: r.gauge('etcd_debugging_mvcc_current_revision', 'The current revision.'),
     compactRevision: r.gauge('etcd_debugging_mvcc_compact_revision', 'The last compaction.'),
@@ -185,75 +169,48 @@ function debuggingMetrics(r: Registry) {
   };
 }
 
-function networkMetrics(r: Registry) {
+function clientMetrics(r: Registry) {
   return {
-    peerRoundTripSeconds: r.histograms(
-      'etcd_network_peer_round_trip_time_seconds',
-      'From sending messages to a peer to its answer.',
-      ['To'],
-      doubling(0.0001, 16),
-    ),
-    peerSentBytes: r.counters('etcd_network_peer_sent_bytes_total', 'Bytes sent.', ['To']),
-    peerReceivedBytes: r.counters('etcd_network_peer_received_bytes_total', 'Bytes received.', [
-      'From',
-    ]),
-    peerSentFailures: r.counters('etcd_network_peer_sent_failures_total', 'Failed sends.', ['To']),
-    peerReceivedFailures: r.counters(
-      'etcd_network_peer_received_failures_total',
-      'Requests of a peer that could not be taken.',
-      ['From'],
-    ),
-    activePeers: r.gauges('etcd_network_active_peers', '1 while the peer answers.', [
-      'Local',
-      'Remote',
-    ]),
-    knownPeers: r.gauges('etcd_network_known_peers', '1 for every peer in the configuration.', [
-      'Local',
-      'Remote',
-    ]),
-    clientSentBytes: r.counter(
+    sentBytes: r.counter(
       'etcd_network_client_grpc_sent_bytes_total',
-      'Bytes of answers to clients.',
+      'Characters of JSON in answers to clients.',
     ),
-    clientReceivedBytes: r.counter(
+    receivedBytes: r.counter(
       'etcd_network_client_grpc_received_bytes_total',
-      "Bytes of clients' requests.",
+      "Characters of JSON in clients' requests.",
     ),
   };
 }
 
-function grpcMetrics(r: Registry) {
-  return {
-    started: r.counters('grpc_server_started_total', 'Calls begun.', CALL_LABELS),
-    handled: r.counters('grpc_server_handled_total', 'Calls ended, by code.', [
-      ...CALL_LABELS,
-      'grpc_code',
-    ]),
-  };
-}
-
-/** What the platform charges for, which etcd has no names for. */
+/** What the object is woken for, which etcd has no names for. */
 function edgeMetrics(r: Registry): EdgeMetrics {
   const requests = r.counters(
     'edgetcd_requests_total',
-    'Events that this object was woken for: each is billed.',
+    'Events that came to this object, by kind: twenty frames of a socket are billed as one request.',
     ['kind'],
   );
   return {
-    rowsWritten: r.counter('edgetcd_storage_rows_written_total', 'Rows written: each is billed.'),
-    rowsRead: r.counter('edgetcd_storage_rows_read_total', 'Rows read: each is billed.'),
     calls: requests.with('call'),
+    streams: requests.with('stream'),
+    streamFrames: requests.with('stream_frame'),
     peerRequests: requests.with('raft'),
+    peerFrames: requests.with('raft_frame'),
     inspections: requests.with('inspect'),
     alarms: requests.with('alarm'),
   };
 }
 
 interface EdgeMetrics {
-  readonly rowsWritten: Counter;
-  readonly rowsRead: Counter;
+  /** Unary calls of clients. */
   readonly calls: Counter;
+  /** Streams that clients opened, over whatever transport. */
+  readonly streams: Counter;
+  /** Messages that clients sent on sockets. */
+  readonly streamFrames: Counter;
+  /** Peers' requests with a body, and their connections. */
   readonly peerRequests: Counter;
+  /** Messages of peers on sockets, answers to ours included. */
+  readonly peerFrames: Counter;
   readonly inspections: Counter;
   readonly alarms: Counter;
 }

@@ -1,7 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Code } from '../api/error.ts';
 import { InvariantError } from '../lib/assert.ts';
-import { codeName, MemberMetrics } from './member_metrics.ts';
 import { Registry } from './registry.ts';
 
 describe('the text format', () => {
@@ -64,54 +62,5 @@ describe('what a registry refuses', () => {
     ],
   ])('%s', (_, offend) => {
     expect(() => offend(new Registry())).toThrow(InvariantError);
-  });
-});
-
-describe("a member's metrics", () => {
-  it('are its own', () => {
-    const [one, two] = [new MemberMetrics(), new MemberMetrics()];
-    one.mvcc.puts.inc();
-    expect(one.render()).toContain('\netcd_mvcc_put_total 1\n');
-    expect(two.render()).toContain('\netcd_mvcc_put_total 0\n');
-  });
-
-  it('are every line well formed', () => {
-    const metrics = new MemberMetrics();
-    metrics.server.id.with('bdae9bbc11dd390d').set(1);
-    metrics.network.peerRoundTripSeconds.with('1').observe(0.001);
-    metrics.grpc.handled.with('etcdserverpb.KV', 'Put', 'unary', codeName(Code.ok)).inc();
-    const line = /^(# (HELP|TYPE) \w+ .+|[a-z_]+(\{(\w+="[^"]*",?)+\})? [-+.\dInfe]+)$/;
-    for (const text of metrics.render().trimEnd().split('\n')) expect(text).toMatch(line);
-  });
-
-  it('cover what the official alerts ask for, with the types of etcd', () => {
-    const text = new MemberMetrics().render();
-    for (const [name, type] of [
-      ['etcd_server_has_leader', 'gauge'],
-      ['etcd_server_leader_changes_seen_total', 'counter'],
-      ['etcd_server_proposals_failed_total', 'counter'],
-      ['etcd_server_proposals_committed_total', 'gauge'],
-      ['grpc_server_handled_total', 'counter'],
-      ['etcd_network_peer_round_trip_time_seconds', 'histogram'],
-      ['etcd_network_peer_sent_failures_total', 'counter'],
-      ['etcd_disk_wal_fsync_duration_seconds', 'histogram'],
-      ['etcd_disk_backend_commit_duration_seconds', 'histogram'],
-      ['etcd_mvcc_db_total_size_in_bytes', 'gauge'],
-      ['etcd_mvcc_db_total_size_in_use_in_bytes', 'gauge'],
-      ['etcd_server_quota_backend_bytes', 'gauge'],
-      ['edgetcd_storage_rows_written_total', 'counter'],
-    ]) {
-      expect(text).toContain(`# TYPE ${name} ${type}\n`);
-    }
-  });
-
-  it("have etcd's buckets", () => {
-    const text = new MemberMetrics().render();
-    const bounds = [...text.matchAll(/wal_fsync_duration_seconds_bucket\{le="([^"]+)"/g)];
-    expect(bounds.map(([, bound]) => bound)).toEqual(
-      '0.001 0.002 0.004 0.008 0.016 0.032 0.064 0.128 0.256 0.512 1.024 2.048 4.096 8.192 +Inf'.split(
-        ' ',
-      ),
-    );
   });
 });

@@ -5,7 +5,10 @@
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../lib/assert.ts';
 import { BUGS, type BugName } from './bugs.ts';
-import { votersOnly } from './membership.ts';
+import { encodeConfChange } from './confchange.ts';
+import type { Input } from './input.ts';
+import { type ChangeType, votersOnly } from './membership.ts';
+import { EntryKind, type MemberId } from './message.ts';
 import { entry, HEARTBEAT_MS } from './testing.ts';
 import {
   append,
@@ -39,6 +42,11 @@ function settledLeader(bugs: Bugs): Solo {
   const solo = leader(bugs);
   solo.settle(B, C);
   return solo;
+}
+
+function proposeChange(type: ChangeType, id: MemberId): Input {
+  const data = encodeConfChange({ transition: 'auto', changes: [{ type, id }] });
+  return { type: 'propose', proposals: [{ kind: EntryKind.confChange, data }] };
 }
 
 function readRound(solo: Solo): number {
@@ -87,6 +95,20 @@ const SCENARIOS: Record<BugName, Scenario> = {
     const solo = follower(bugs);
     const votes = [B, C].map((from) => solo.ask(voteRequest({ from, term: 1 })));
     return votes.filter((vote) => vote.type === 'voteReply' && vote.granted).length === 1;
+  },
+
+  'pre-vote-counts-as-vote': (bugs) => {
+    const solo = follower(bugs);
+    solo.member.step({ type: 'campaign' });
+    // The second promise comes when the first has made us stand already.
+    solo.grant(true);
+    return solo.status.role === 'candidate';
+  },
+
+  'pre-vote-changes-term': (bugs) => {
+    const solo = follower(bugs);
+    solo.receive(voteRequest({ from: B, term: 5, pre: true }));
+    return solo.status.term === 0;
   },
 
   'vote-ignores-log': (bugs) => {
@@ -170,6 +192,37 @@ const SCENARIOS: Record<BugName, Scenario> = {
     const solo = follower(bugs, { log: logOfTerms(1, 1, 1), term: 2 });
     solo.receive(append({ term: 2, prevIndex: 2, prevTerm: 1, commit: 3 }));
     return solo.status.commit === 2;
+  },
+
+  'conf-change-while-pending': (bugs) => {
+    const solo = settledLeader(bugs);
+    solo.member.step(proposeChange('remove', B));
+    solo.member.step(proposeChange('remove', C));
+    return solo.status.lastIndex === 2;
+  },
+
+  'conf-change-before-own-term-commit': (bugs) => {
+    const solo = leader(bugs);
+    solo.member.step(proposeChange('remove', B));
+    return solo.status.lastIndex === 1;
+  },
+
+  'removed-leader-counts-itself': (bugs) => {
+    const solo = settledLeader(bugs);
+    solo.member.step(proposeChange('remove', ME));
+    solo.member.propose('a');
+    solo.receive(appendReply({ from: B, index: 2 }));
+    // Of B and C, who are left, one has the last entry.
+    solo.receive(appendReply({ from: B, index: 3 }));
+    return solo.status.commit === 2;
+  },
+
+  'learner-counts-as-voter': (bugs) => {
+    const solo = leader(bugs, { confState: { ...votersOnly([ME, B]), learners: [C] } });
+    solo.settle(B);
+    solo.member.propose('a');
+    solo.receive(appendReply({ from: C, index: 2 }));
+    return solo.status.commit === 1;
   },
 };
 

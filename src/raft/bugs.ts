@@ -14,6 +14,10 @@ export const BUGS = {
   'vote-before-persist': 'votes are requested and granted before term and vote are durable',
   /** Thesis §3.4: first come, first served, one vote a term. */
   'vote-twice-in-term': 'a voter grants every candidate of its term',
+  /** Thesis §9.6: a promise to vote is not a vote; late ones must not win the election itself. */
+  'pre-vote-counts-as-vote': 'a candidate counts the pre-votes that arrive after it stood',
+  /** Thesis §9.6: who only asks must not end anybody's term. */
+  'pre-vote-changes-term': 'the term of a pre-vote is adopted',
   /** Thesis §3.6.1: the election restriction. */
   'vote-ignores-log': 'a voter grants candidates whose log is behind its own',
   /** Jepsen on etcd 0.4 (2014): reads answered from a leader nobody had confirmed. */
@@ -37,6 +41,14 @@ export const BUGS = {
   'step-down-missing': 'a leader ignores higher terms in acknowledgements',
   /** Thesis figure 3.1, AppendEntries step 5: min(leaderCommit, last new entry). */
   'commit-beyond-match': 'a follower commits entries the leader has not compared',
+  /** Thesis §4.1: two changes at once are no change of one voter any more. */
+  'conf-change-while-pending': 'a change is proposed while another is not applied',
+  /** Ongaro's correction of 2015: majorities of two leaders' changes may not meet. */
+  'conf-change-before-own-term-commit': 'a new leader proposes a change at once',
+  /** Thesis §4.2.2: who leads on after its removal is no part of any majority. */
+  'removed-leader-counts-itself': 'a leader that was removed counts its own copy',
+  /** Thesis §4.2.1: a learner has no vote, also when entries are counted. */
+  'learner-counts-as-voter': 'entries are counted on learners as well',
 } as const;
 
 export type BugName = keyof typeof BUGS;

@@ -81,9 +81,11 @@ export function refuseVote(state: RaftState, message: VoteRequest): void {
 }
 
 export function handleVoteReply(state: RaftState, message: VoteReply): void {
-  const polling = message.pre ? 'preCandidate' : 'candidate';
+  const mixed =
+    message.pre && state.role === 'candidate' && hasBug(state, 'pre-vote-counts-as-vote');
+  const polling = message.pre && !mixed ? 'preCandidate' : 'candidate';
   if (state.role !== polling) return;
-  const expectedTerm = message.pre && message.granted ? state.term + 1 : state.term;
+  const expectedTerm = message.pre && message.granted && !mixed ? state.term + 1 : state.term;
   if (message.term !== expectedTerm) return;
   if (!state.votes.has(message.from)) state.votes.set(message.from, message.granted);
   concludePoll(state);
@@ -172,7 +174,30 @@ function mayVote(state: RaftState, message: VoteRequest): boolean {
 
 function hasAcceptableLog(state: RaftState, message: VoteRequest): boolean {
   if (hasBug(state, 'vote-ignores-log')) return true;
+  if (wasRemoved(state)) return knowsOfRemoval(state, message);
   return state.log.isUpToDate(message.lastIndex, message.lastTerm);
+}
+
+/** Not one that is only about to be a member: what that one holds may be committed by its copy. */
+function wasRemoved({ config, configHistory, id }: RaftState): boolean {
+  if (membersOf(config).includes(id)) return false;
+  return configHistory.some(({ confState }) => membersOf(confState).includes(id));
+}
+
+/**
+ * Whoever was removed is asked only by those who have not learnt that it is committed, and may need
+ * its vote. What it holds beyond the change that removed it must not be held against them:
+ *  1. Of A and B, B leads and removes itself; A becomes leader by B's vote and sends it an entry.
+ *  2. A crashes before that entry is on its own disk.
+ *  3. A needs B's vote again, and B, which cannot stand for election any more, has the longer log.
+ * It is safe: entries after the change are committed by members that are left alone (see
+ * advanceCommit), and the others that vote are so many that they meet every majority of those. So
+ * one who compares its whole log holds whatever was committed since.
+ */
+function knowsOfRemoval({ log, configHistory }: RaftState, message: VoteRequest): boolean {
+  const index = Math.max(configHistory.at(-1)?.index ?? 0, log.compactedIndex);
+  const term = log.term(index);
+  return message.lastTerm > term || (message.lastTerm === term && message.lastIndex >= index);
 }
 
 /** Requests and answers of a real vote speak for term and vote on disk: write, then send (L9). */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { votersOnly } from './membership.ts';
 import { Progress } from './progress.ts';
 
 function replicating(match: number): Progress {
@@ -113,7 +114,8 @@ describe('snapshot', () => {
   test('is asked for again when the log was compacted beyond it', () => {
     const progress = new Progress(3, 0);
     progress.needSnapshot();
-    progress.staged = { index: 8, term: 1, transferId: 'x', stagedMs: 0 };
+    const confState = votersOnly([]);
+    progress.staged = { index: 8, term: 1, transferId: 'x', stagedMs: 0, confState };
     progress.accepted(8, 20);
     expect([progress.state, progress.next, progress.staged]).toEqual(['probe', 9, null]);
   });

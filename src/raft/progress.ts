@@ -1,5 +1,6 @@
 /** What a leader knows of one peer's log, and how it sends to it. */
 import { assert } from '../lib/assert.ts';
+import type { ConfState } from './message.ts';
 
 /**
  * - probe: where the logs agree is not known; one append at a time.
@@ -19,6 +20,8 @@ export interface StagedSnapshot {
   readonly term: number;
   readonly transferId: string;
   readonly stagedMs: number;
+  /** Of that index: kept, because the log behind it may be compacted before it is installed. */
+  readonly confState: ConfState;
 }
 
 export class Progress {

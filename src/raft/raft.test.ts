@@ -193,7 +193,10 @@ test('status shows the member and its peers', () => {
     confState: votersOnly([1, 2, 3].map(memberId)),
     quiescent: false,
     progress: new Map(
-      [2, 3].map((n) => [memberId(n), { match: 2, next: 3, state: 'replicate', inflight: 0 }]),
+      [2, 3].map((n) => [
+        memberId(n),
+        { match: 2, next: 3, state: 'replicate', inflight: 0, heardMs: 0 },
+      ]),
     ),
   });
   expect(net.member(2).raft.status.progress.size).toBe(0);

@@ -16,6 +16,7 @@ import { wake } from './quiescence.ts';
 import { addRead } from './reads.ts';
 import { receive } from './receive.ts';
 import { pruneConfigHistory } from './reconfigure.ts';
+import { confStateAt } from './replication.ts';
 import { settle, takeBatch, takeSoftState } from './settle.ts';
 import { handleSnapshotStatus } from './snapshots.ts';
 import { armElectionTimer, type RaftState, startState } from './state.ts';
@@ -29,6 +30,8 @@ export interface PeerStatus {
   readonly next: number;
   readonly state: ReplicationState;
   readonly inflight: number;
+  /** When it last answered in this term; when the leadership began, if it did not. */
+  readonly heardMs: number;
 }
 
 /** A picture of the core, for operators, tests and the runtime's decisions. */
@@ -93,11 +96,16 @@ export class Raft {
     return true;
   }
 
+  /** The configuration that was current at an index which is applied and not compacted away. */
+  confStateAt(index: number): ConfState {
+    return confStateAt(this.#state, index);
+  }
+
   get status(): RaftStatus {
     const { id, role, term, vote, leader, epoch, log, config, quiescent } = this.#state;
     const progress = new Map<MemberId, PeerStatus>();
-    for (const [peer, { match, next, state, inflight }] of this.#state.progress) {
-      progress.set(peer, { match, next, state, inflight });
+    for (const [peer, { match, next, state, inflight, heardMs }] of this.#state.progress) {
+      progress.set(peer, { match, next, state, inflight, heardMs });
     }
     return {
       id,

@@ -52,7 +52,7 @@ function isOfLatestInstance(state: RaftState, message: Message): boolean {
 function adoptTerm(state: RaftState, message: Message): boolean {
   switch (message.type) {
     case 'vote':
-      if (message.pre) return true; // The term is a question, not a fact.
+      if (message.pre && !hasBug(state, 'pre-vote-changes-term')) return true; // The term is a question, not a fact.
       if (protectsLeader(state, message)) {
         refuseVote(state, message);
         return false;

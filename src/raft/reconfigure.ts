@@ -2,6 +2,7 @@
  * Configuration changes in the life of a member: applied when committed, finished by the leader.
  */
 import { assert } from '../lib/assert.ts';
+import { hasBug } from './bugs.ts';
 import { decodeConfChange, LEAVE_JOINT } from './confchange.ts';
 import type { ConfChange } from './membership.ts';
 import {
@@ -38,7 +39,11 @@ export function handOutCommitted(state: RaftState): boolean {
  * commit of its term (the 2015 erratum on single-server changes), and only one that fits now.
  */
 export function mayProposeConfChange(state: RaftState, change: ConfChange): boolean {
-  if (!hasCommittedInTerm(state) || state.pendingConfIndex > state.log.handedOut) return false;
+  if (!hasCommittedInTerm(state) && !hasBug(state, 'conf-change-before-own-term-commit'))
+    return false;
+  if (state.pendingConfIndex > state.log.handedOut && !hasBug(state, 'conf-change-while-pending')) {
+    return false;
+  }
   if (isJoint(state.config) !== isLeaveJoint(change)) return false;
   return changedConf(state.config, change) !== null;
 }
@@ -52,7 +57,10 @@ export function settleJoint(state: RaftState): void {
 
 /** Appends a change that may be proposed. */
 export function appendConfChange(state: RaftState, data: Uint8Array): void {
-  assert(state.pendingConfIndex <= state.log.handedOut, 'two changes of configuration at once');
+  assert(
+    state.pendingConfIndex <= state.log.handedOut || hasBug(state, 'conf-change-while-pending'),
+    'two changes of configuration at once',
+  );
   appendEntry(state, EntryKind.confChange, data);
   state.pendingConfIndex = state.log.lastIndex;
 }

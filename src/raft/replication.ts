@@ -1,13 +1,13 @@
 /** The leader's side of replication: what is sent to whom, and what the answers commit. */
 import { assert } from '../lib/assert.ts';
 import { hasBug } from './bugs.ts';
-import type {
-  AppendReply,
-  AppendRequest,
-  ConfState,
-  Entry,
+import {
+  type AppendReply,
+  type AppendRequest,
+  type ConfState,
+  type Entry,
   EntryKind,
-  MemberId,
+  type MemberId,
 } from './message.ts';
 import type { Progress } from './progress.ts';
 import { quorumReached } from './quorum.ts';
@@ -50,7 +50,7 @@ export function advanceCommit(state: RaftState): boolean {
   const { log } = state;
   // Our own copy counts only once it is on our disk (thesis §10.2.1).
   const own = hasBug(state, 'leader-counts-unpersisted') ? log.lastIndex : log.durableIndex;
-  const index = quorumReached(state.config, (id) =>
+  const index = quorumReached(countedOn(state), (id) =>
     id === state.id ? own : (state.progress.get(id)?.match ?? 0),
   );
   if (!Number.isFinite(index) || index <= log.commit) return false;
@@ -58,9 +58,40 @@ export function advanceCommit(state: RaftState): boolean {
   // by one of our term that follows it (thesis §3.6.2, figure 3.7).
   const ofThisTerm = log.term(index) === state.term;
   if (!ofThisTerm && !hasBug(state, 'commit-earlier-term-by-counting')) return false;
-  log.commitTo(index);
+  const reached = withinConfiguration(state, index);
+  if (reached <= log.commit) return false;
+  log.commitTo(reached);
   releaseCommitted(state);
   return true;
+}
+
+/**
+ * Not beyond a change of configuration that is not handed out yet: what follows it is committed by
+ * the members after it, or not at all. Of three members one is removed, and the leader and that one
+ * hold an entry that follows: counted as before it would be committed, and held by no majority of
+ * the two that are left. (Thesis §4.1, where a member uses the last configuration in its log.)
+ */
+function withinConfiguration({ log, pendingConfIndex, options }: RaftState, index: number): number {
+  if (pendingConfIndex <= log.handedOut) return index;
+  for (let low = log.handedOut + 1; low <= index; ) {
+    const entries = log.slice(low, index + 1, options.applyBytesMax);
+    const change = entries.find(({ kind }) => kind === EntryKind.confChange);
+    if (change !== undefined) return change.index;
+    low += entries.length;
+  }
+  return index;
+}
+
+/** The configuration; other members too when a test wants to see what comes of that. */
+function countedOn({ options, config, id }: RaftState): ConfState {
+  if (options.bugs === undefined) return config;
+  const { voters, learners } = config;
+  const isRemoved = !voters.includes(id) && !learners.includes(id);
+  if (options.bugs.has('removed-leader-counts-itself') && isRemoved) {
+    return { ...config, voters: [...voters, id] };
+  }
+  const countsLearners = options.bugs.has('learner-counts-as-voter');
+  return countsLearners ? { ...config, voters: [...voters, ...learners] } : config;
 }
 
 /**
@@ -135,8 +166,8 @@ export function commitDueMs(state: RaftState, progress: Progress): number | null
  */
 function sendLifeSign(state: RaftState, id: MemberId, progress: Progress): void {
   if (progress.staged !== null) {
-    const { index, term, transferId } = progress.staged;
-    const snapshot = { index, term, confState: confStateAt(state, index) };
+    const { index, term, transferId, confState } = progress.staged;
+    const snapshot = { index, term, confState };
     const base = envelope(state, id);
     state.outbox.sendNow({ ...base, type: 'snapshot', snapshot, transferId, round: state.round });
     return;

@@ -6,6 +6,7 @@ import type { Input } from './input.ts';
 import { confStateFault } from './membership.ts';
 import type { InstallSnapshot } from './message.ts';
 import { startRound } from './reads.ts';
+import { confStateAt } from './replication.ts';
 import { isLeader, type RaftState } from './state.ts';
 
 /** The leader's state is staged here: installs it unless our log already reaches as far. */
@@ -49,7 +50,8 @@ export function handleSnapshotStatus(
   }
   const { index, term, transferId } = input;
   assert(index <= state.log.commit, 'a snapshot of uncommitted state');
-  progress.staged = { index, term, transferId, stagedMs: state.nowMs };
+  const confState = confStateAt(state, index);
+  progress.staged = { index, term, transferId, stagedMs: state.nowMs, confState };
   // The order to install is the peer's sign of life from now on, until it answers.
   startRound(state);
 }

@@ -145,7 +145,7 @@ export function startState(
     config: confState,
     configHistory: [
       { index: initial.snapshot.index, confState: initial.snapshot.confState },
-      { index: initial.applied, confState },
+      { index: initial.confIndex ?? initial.applied, confState },
     ],
     pendingConfIndex: 0,
     epochs: new Map(),

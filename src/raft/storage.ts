@@ -30,8 +30,9 @@ export interface InitialState {
    * How far the durable state machine has got: committed entries after this are handed out again.
    */
   readonly applied: number;
-  /** The configuration as of `applied`. */
+  /** The configuration as of `applied`, and the entry that made it so; by default `applied`. */
   readonly confState: SnapshotMeta['confState'];
+  readonly confIndex?: number;
   /** This instance's number: raised durably before its first message. */
   readonly epoch: number;
 }

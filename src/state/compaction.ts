@@ -14,6 +14,16 @@ import {
   placeOf,
 } from './version.ts';
 
+/** The rows with the first so many records, one row at least. */
+function firstRows(rows: readonly Row[], recordsMax: number): readonly Row[] {
+  let records = 0;
+  const count = rows.findIndex((row) => {
+    records += recordsOf(row.value).length;
+    return records >= recordsMax;
+  });
+  return count < 0 ? rows : rows.slice(0, count + 1);
+}
+
 /**
  * Removes versions that no read can ask for any more, some rows at a time. It works on the rows of
  * the store, with nothing unflushed above them, and its place is saved with each slice: a member
@@ -26,6 +36,7 @@ export class Compactor {
   #progress: CompactionProgress | null;
   /** Per key, its newest version at or below the compact revision: the one to keep. Null: none. */
   #kept = new Map<string, Place | null>();
+  #removedCount = 0;
 
   constructor(
     store: StateStore,
@@ -41,6 +52,11 @@ export class Compactor {
 
   get progress(): CompactionProgress | null {
     return this.#progress;
+  }
+
+  /** Versions removed since this instance began. */
+  get removedCount(): number {
+    return this.#removedCount;
   }
 
   /** Rows below the compact revision may still be there. */
@@ -63,10 +79,16 @@ export class Compactor {
   #historySlice(revision: number, cursor: Uint8Array): void {
     // Rows that begin above the compact revision hold nothing to remove.
     const end = historyKey({ revision: revision + 1, sub: 0 });
-    const rows = this.#store.scan('history', { start: cursor, end }, limits.compactionRowsPerSlice);
+    const found = this.#store.scan(
+      'history',
+      { start: cursor, end },
+      limits.compactionRowsPerSlice,
+    );
+    const rows = firstRows(found, limits.compactionRecordsPerSlice);
     this.#rewrite(rows, revision);
     const last = rows.at(-1);
-    if (last === undefined || rows.length < limits.compactionRowsPerSlice) {
+    const isEnd = rows.length === found.length && found.length < limits.compactionRowsPerSlice;
+    if (last === undefined || isEnd) {
       this.#progress = { revision, table: 'dead', cursor: new Uint8Array(0) };
     } else this.#progress = { revision, table: 'history', cursor: keyAfter(last.key) };
   }
@@ -85,6 +107,7 @@ export class Compactor {
     for (const row of rows) {
       const records = recordsOf(row.value);
       const kept = records.filter((record) => this.#isNeeded(record, revision));
+      this.#removedCount += records.length - kept.length;
       if (kept.length === records.length && open.length === 0) continue;
       const small = row.value.length < limits.historyRowBytes / 2;
       if (kept.length === records.length && !small) {

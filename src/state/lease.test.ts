@@ -1,6 +1,8 @@
+import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { LeaseExpireSchema } from '../api/gen/command_pb.ts';
 import { textOf } from '../lib/bytes.ts';
-import { brief, Single } from './testing/single.ts';
+import { brief, installed, Single } from './testing/single.ts';
 
 const NOT_FOUND = 'etcdserver: requested lease not found';
 
@@ -69,5 +71,48 @@ describe('leases', () => {
     member.grant(1n);
     expect(member.revoke(1n)).not.toBe(NOT_FOUND);
     expect(member.machine.revision).toBe(1);
+  });
+
+  it('are counted, also after a restart and what did not happen', () => {
+    for (const id of [1n, 2n, 3n]) member.grant(id);
+    member.grant(3n);
+    member.revoke(1n);
+    member.revoke(1n);
+    expect(member.machine.leaseCount).toBe(2);
+    member.machine.flush();
+    member.restart();
+    expect(member.machine.leaseCount).toBe(2);
+    expect(installed(member.snapshotChunks()).leaseCount).toBe(2);
+  });
+
+  it('are listed some at a time, in the order of their rows', () => {
+    for (const id of [5n, -1n, 3n, 1n]) member.grant(id);
+    const ids = (after: bigint | null, count: number) =>
+      member.machine.leases(after, count).map(({ id }) => id);
+    expect(ids(null, 3)).toEqual([1n, 3n, 5n]);
+    expect(ids(5n, 3)).toEqual([-1n]);
+    expect(ids(2n, 1)).toEqual([3n]);
+    expect(ids(-1n, 3)).toEqual([]);
+  });
+
+  it('expire as they are revoked, each generation of an id for itself', () => {
+    const generation = (id: bigint) => member.machine.lease(id)?.generation;
+    const expire = (leaseId: bigint, ended: number | undefined) => {
+      const value = create(LeaseExpireSchema, { leaseId, generation: BigInt(ended ?? 0) });
+      return member.answer({ case: 'leaseExpire', value });
+    };
+    member.grant(1n);
+    const first = generation(1n);
+    member.revoke(1n);
+    member.grant(1n);
+    const second = generation(1n);
+    expect(second).toBeGreaterThan(first ?? 0);
+    member.put('a', '', { lease: 1n });
+    expect(expire(1n, first)).toBe(NOT_FOUND);
+    expect(member.found('a')).toEqual(['a=']);
+    expect(expire(1n, second)).not.toBe(NOT_FOUND);
+    expect(member.found('a')).toEqual([]);
+    expect(expire(1n, second)).toBe(NOT_FOUND);
+    expect(member.machine.leaseCount).toBe(0);
   });
 });

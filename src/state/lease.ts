@@ -1,17 +1,20 @@
 import { create } from '@bufbuild/protobuf';
 import { EtcdError } from '../api/error.ts';
+import type { LeaseExpire } from '../api/gen/command_pb.ts';
 import {
   type LeaseGrantRequest,
   type LeaseGrantResponse,
   LeaseGrantResponseSchema,
   type LeaseRevokeRequest,
+  LeaseRevokeRequestSchema,
   type LeaseRevokeResponse,
   LeaseRevokeResponseSchema,
 } from '../api/gen/rpc_pb.ts';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
+import { NO_BUGS } from './bugs.ts';
 import type { Journal } from './journal.ts';
-import { prefixRange } from './key_range.ts';
+import { keyAfter, prefixRange } from './key_range.ts';
 import type { Mvcc } from './mvcc.ts';
 import { OverlayTable, type RowCodec } from './overlay_table.ts';
 import type { StateStore } from './store.ts';
@@ -22,11 +25,24 @@ export interface Lease {
   readonly id: bigint;
   readonly ttlSeconds: bigint;
   readonly grantedTtlSeconds: bigint;
+  /** Tells it from another lease that was granted under the same id before or after it. */
+  readonly generation: number;
 }
 
-/** Rows of the table lease: the leases, and after them one row for each attached key. */
+/**
+ * Rows of the table lease: the leases, after them one row for each attached key, and at last the
+ * row of {@link Totals}.
+ */
 const LEASE_ROWS = 0;
 const ATTACHMENT_ROWS = 1;
+const TOTALS_KEY = Uint8Array.of(2);
+
+interface Totals {
+  /** Leases that exist. A row, because a start must not read them all. */
+  readonly count: number;
+  /** Of the newest lease; they rise by one. */
+  readonly generation: number;
+}
 
 const BYTES_CODEC: RowCodec<Uint8Array> = {
   encode: (value) => value,
@@ -38,7 +54,10 @@ const BYTES_CODEC: RowCodec<Uint8Array> = {
 export class Leases {
   readonly table: OverlayTable<Uint8Array>;
 
-  constructor(store: StateStore, journal: Journal) {
+  readonly bugs: ReadonlySet<string>;
+
+  constructor(store: StateStore, journal: Journal, bugs: ReadonlySet<string> = NO_BUGS) {
+    this.bugs = bugs;
     this.table = new OverlayTable(store, 'lease', BYTES_CODEC, journal);
   }
 
@@ -47,11 +66,20 @@ export class Leases {
     return row === null ? null : decodeLease(id, row);
   }
 
-  /** All leases, by id. */
-  *all(): Generator<Lease> {
-    for (const { key, value } of this.table.entries(prefixRange(Uint8Array.of(LEASE_ROWS)))) {
-      yield decodeLease(idOf(key), value);
+  get count(): number {
+    return this.#totals.count;
+  }
+
+  /** So many leases in the order of their rows: the first, or those after one of them. */
+  list(after: bigint | null, countMax: number): Lease[] {
+    const { start, end } = prefixRange(Uint8Array.of(LEASE_ROWS));
+    const from = after === null ? start : keyAfter(rowKey(LEASE_ROWS, after));
+    const leases: Lease[] = [];
+    for (const { key, value } of this.table.entries({ start: from, end })) {
+      if (leases.length >= countMax) break;
+      leases.push(decodeLease(idOf(key), value));
     }
+    return leases;
   }
 
   /** The attached keys, sorted. */
@@ -60,21 +88,44 @@ export class Leases {
     for (const { key } of this.table.entries(prefixRange(prefix))) yield key.slice(prefix.length);
   }
 
-  put(lease: Lease, before: Lease | null): void {
-    const row = new BinaryWriter(16).int64(lease.ttlSeconds).int64(lease.grantedTtlSeconds);
-    const key = rowKey(LEASE_ROWS, lease.id);
-    this.table.set(key, row.finish(), before && EMPTY_BYTES);
+  /** A new lease. */
+  add(id: bigint, ttlSeconds: bigint): void {
+    const { count, generation } = this.#totals;
+    this.#setTotals({ count: count + 1, generation: generation + 1 });
+    const row = new BinaryWriter(24)
+      .int64(ttlSeconds)
+      .int64(ttlSeconds)
+      .varint(generation + 1);
+    this.table.set(rowKey(LEASE_ROWS, id), row.finish(), null);
   }
 
+  /** One that exists, and whose keys are gone. */
   remove(id: bigint): void {
+    const { count, generation } = this.#totals;
+    this.#setTotals({ count: count - 1, generation });
     this.table.set(rowKey(LEASE_ROWS, id), null, EMPTY_BYTES);
   }
 
   /** A key leaves one lease and joins another; zero is none. */
   move(key: Uint8Array, from: bigint, to: bigint): void {
     if (from === to) return;
-    if (from !== 0n) this.table.set(rowKey(ATTACHMENT_ROWS, from, key), null, EMPTY_BYTES);
+    const keeps = this.bugs.has('lease-reattach-duplicates');
+    if (from !== 0n && !keeps) {
+      this.table.set(rowKey(ATTACHMENT_ROWS, from, key), null, EMPTY_BYTES);
+    }
     if (to !== 0n) this.table.set(rowKey(ATTACHMENT_ROWS, to, key), EMPTY_BYTES, null);
+  }
+
+  get #totals(): Totals {
+    const row = this.table.get(TOTALS_KEY);
+    if (row === null) return { count: 0, generation: 0 };
+    const reader = new BinaryReader(row);
+    return { count: reader.varint(), generation: reader.varint() };
+  }
+
+  #setTotals({ count, generation }: Totals): void {
+    const row = new BinaryWriter(12).varint(count).varint(generation).finish();
+    this.table.set(TOTALS_KEY, row, this.table.get(TOTALS_KEY));
   }
 }
 
@@ -84,7 +135,7 @@ export function grantLease(leases: Leases, request: LeaseGrantRequest): LeaseGra
   if (ID === 0n) throw EtcdError.of('leaseNotFound');
   validateLeaseGrant(request);
   if (leases.get(ID) !== null) throw EtcdError.of('leaseExists');
-  leases.put({ id: ID, ttlSeconds: TTL, grantedTtlSeconds: TTL }, null);
+  leases.add(ID, TTL);
   return create(LeaseGrantResponseSchema, { ID, TTL });
 }
 
@@ -95,9 +146,27 @@ export function revokeLease(
   { ID }: LeaseRevokeRequest,
 ): LeaseRevokeResponse {
   if (leases.get(ID) === null) throw EtcdError.of('leaseNotFound');
-  for (const key of [...leases.keysOf(ID)]) deleteKey(leases, mvcc, key);
+  for (const key of [...leases.keysOf(ID)]) {
+    deleteKey(leases, mvcc, key);
+    if (leases.bugs.has('lease-revoked-in-pieces')) mvcc.commit();
+  }
   leases.remove(ID);
   return create(LeaseRevokeResponseSchema);
+}
+
+/**
+ * The same by the leader that counted the lease's time. Only of the lease that it counted: while
+ * the command was under way it may have been revoked, and its id granted again.
+ */
+export function expireLease(
+  leases: Leases,
+  mvcc: Mvcc,
+  { leaseId, generation }: LeaseExpire,
+): LeaseRevokeResponse {
+  const isSame = leases.get(leaseId)?.generation === Number(generation);
+  const isChecked = !leases.bugs.has('lease-expiry-ignores-generation');
+  if (isChecked && !isSame) throw EtcdError.of('leaseNotFound');
+  return revokeLease(leases, mvcc, create(LeaseRevokeRequestSchema, { ID: leaseId }));
 }
 
 /** Deletes a key, and detaches it from its lease. False when there is no such key. */
@@ -123,5 +192,6 @@ function idOf(rowKeyBytes: Uint8Array): bigint {
 
 function decodeLease(id: bigint, row: Uint8Array): Lease {
   const reader = new BinaryReader(row);
-  return { id, ttlSeconds: reader.int64(), grantedTtlSeconds: reader.int64() };
+  const ttlSeconds = reader.int64();
+  return { id, ttlSeconds, grantedTtlSeconds: reader.int64(), generation: reader.varint() };
 }

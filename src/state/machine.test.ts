@@ -4,6 +4,7 @@ import { limits } from '../config.ts';
 import { InvariantError } from '../lib/assert.ts';
 import { StorageError } from './guarded_store.ts';
 import { StateMachine } from './machine.ts';
+import { beginState } from './membership.ts';
 import { MemoryStateStore } from './memory_store.ts';
 import { ops, put, range, Single } from './testing/single.ts';
 
@@ -216,6 +217,10 @@ describe('the state machine', () => {
           peerUrls: ['do://x'],
         },
       });
+    const unknown = { name: '', clientUrls: [], peerUrls: [], isLearner: false };
+    const members = [5n, 0xff00_0000_0000_0001n].map((id) => ({ id, ...unknown }));
+    beginState(member.store, { index: 0, term: 0 }, members);
+    member.restart();
     publish(0xff00_0000_0000_0001n, 'last');
     publish(5n, 'old');
     publish(5n, 'first');

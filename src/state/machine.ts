@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { decodeCommand } from '../api/command.ts';
+import { type Caller, NOBODY } from '../api/caller.ts';
 import { EtcdError } from '../api/error.ts';
 import { type Command, CommandSchema } from '../api/gen/command_pb.ts';
 import type {
@@ -11,56 +11,35 @@ import type {
 } from '../api/gen/rpc_pb.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
-import { crc32c } from '../lib/crc32c.ts';
 import { Applied } from './applied.ts';
+import type { AuthReader } from './auth/auth.ts';
+import type { Authorizer } from './auth/authorizer.ts';
+import type { TokenReader } from './auth/tokens.ts';
 import { NO_BUGS } from './bugs.ts';
+import { Chain } from './chain.ts';
+import type { VersionInfo } from './cluster_version.ts';
 import { Compactor } from './compaction.ts';
+import { type CommittedEntry, decodeEntry, isVoid, NO_ORIGIN, originOf, VOID } from './entry.ts';
 import { type ReplayLimits, type RevisionEvents, replay } from './event.ts';
 import { GuardedStore } from './guarded_store.ts';
-import { hashKv, type KvHash } from './hash.ts';
+import { type KvHash, KvHasher } from './hash.ts';
 import { ALL_KEYS } from './key_range.ts';
 import type { Lease } from './lease.ts';
-import type { MemberInfo } from './member.ts';
+import type { MemberInfo, Membership } from './member.ts';
+import { membershipError } from './membership.ts';
 import { encodeMeta, META_KEY, type Meta, readMeta } from './meta.ts';
 import type { Origins } from './origins.ts';
-import { execute, type Outcome, Parts } from './parts.ts';
+import { execute, Parts } from './parts.ts';
 import { rowsAt } from './picture.ts';
 import { evaluateRange } from './range.ts';
 import type { ApplyResult, Origin } from './result.ts';
-import { type SnapshotPlace, SnapshotWriter } from './snapshot.ts';
+import { SnapshotWriter } from './snapshot.ts';
 import type { Row, StateStore, TableName } from './store.ts';
 import { evaluateTxn } from './txn.ts';
+import type { LeaseInfo, OpenHash, OpenSnapshot, StateStatus } from './views.ts';
 
-/** An entry of the log: bytes at a place. */
-export interface CommittedEntry {
-  readonly index: number;
-  readonly term: number;
-  readonly data: Uint8Array;
-}
-
-/** A consistent picture of the state, read while later commands go on. */
-export interface OpenSnapshot extends SnapshotPlace {
-  /** The next chunk, or null after the last. */
-  next(): Uint8Array | null;
-  /** Lets compaction go on. */
-  close(): void;
-}
-
-/** A lease and, when asked for, the keys attached to it. */
-export interface LeaseInfo {
-  readonly ttl: bigint;
-  readonly grantedTtl: bigint;
-  readonly keys: readonly Uint8Array[];
-}
-
-export interface StateStatus {
-  /** Bytes of the database. */
-  readonly dbSizeBytes: number;
-  /** The platform reuses freed pages at once and does not tell them apart. */
-  readonly dbSizeInUseBytes: number;
-  readonly unflushedBytes: number;
-  readonly unflushedCommands: number;
-}
+export type { CommittedEntry } from './entry.ts';
+export type { LeaseInfo, OpenHash, OpenSnapshot, StateStatus } from './views.ts';
 
 /**
  * The replicated state machine: the same entries make the same state on every member. It lives in
@@ -75,9 +54,12 @@ export class StateMachine {
   readonly #bugs: ReadonlySet<string>;
   #appliedIndex: number;
   #appliedTerm: number;
-  #chain: number;
+  readonly #chain: Chain;
   #unflushedCommands = 0;
-  #openSnapshots = 0;
+  /** Readers of a fixed revision: what it needs is not removed. */
+  #pins = 0;
+  /** Bytes of the tables as last looked at; null when rows have been written since. */
+  #sizeBytes: number | null = null;
   /** Only for the bug 'applied-index-apart'. */
   #metaBefore: Uint8Array | null = null;
 
@@ -91,7 +73,7 @@ export class StateMachine {
     this.#origins = meta.origins;
     this.#appliedIndex = meta.appliedIndex;
     this.#appliedTerm = meta.appliedTerm;
-    this.#chain = meta.chain;
+    this.#chain = new Chain(meta.chain, meta.appliedIndex);
   }
 
   get appliedIndex(): number {
@@ -121,37 +103,53 @@ export class StateMachine {
    * index.
    */
   get chain(): number {
-    return this.#chain;
+    return this.#chain.value;
+  }
+
+  /** What it was after that entry; null when that is not applied yet, or too long ago. */
+  chainAt(index: number): number | null {
+    return this.#chain.at(index);
   }
 
   /**
    * Applies the next committed entry, whole or not at all. Null when it has no effect by itself:
    * the entry that opens a term, or a command that was applied before.
    */
-  apply({ index, term, data }: CommittedEntry): ApplyResult | null {
+  apply({ index, term, data, confChange = false }: CommittedEntry): ApplyResult | null {
     assert(index === this.#appliedIndex + 1, `entry ${index} after ${this.#appliedIndex}`);
     assert(term >= this.#appliedTerm, `term ${term} after ${this.#appliedTerm}`);
     this.#appliedIndex = index;
     this.#appliedTerm = term;
+    this.#chain.next(index);
     this.#unflushedCommands++;
     if (data.length === 0) return null;
-    const command = decode(data);
+    const command = decodeEntry(data);
     const origin = command === null ? NO_ORIGIN : originOf(command);
-    if (command !== null && !this.#origins.accept(origin) && !this.#bugs.has('dedup-missing')) {
-      return null;
-    }
-    const outcome = isVoid(command, term)
-      ? VOID
-      : execute(this.#parts, command?.request ?? { case: undefined });
-    this.#extendChain(outcome);
+    // A change of configuration is proposed once, by a leader, and has a count of its own.
+    if (command !== null && !confChange && !this.#isFresh(origin)) return null;
+    const outcome =
+      isVoid(command, term, confChange) && !this.#bugs.has('term-binding-ignored')
+        ? VOID
+        : execute(
+            this.#parts,
+            command?.request ?? { case: undefined },
+            command ?? undefined,
+            index,
+          );
+    this.#chain.extend(this.revision, this.#parts.auth.revision, outcome);
+    if (confChange && !outcome.error) this.#parts.members.confIndex = index;
     return new Applied(index, origin, command ?? create(CommandSchema), this.revision, outcome);
   }
 
-  /** Enough has gathered in memory. */
+  /**
+   * Enough has gathered in memory. Changes of members do not wait: one that was removed goes as
+   * soon as somebody knows it, who must not need its vote again after a restart.
+   */
   get needsFlush(): boolean {
     return (
       this.#unflushedCommands >= limits.overlayCommandsMax ||
-      this.#parts.unflushedBytes >= limits.overlayBytesMax
+      this.#parts.unflushedBytes >= limits.overlayBytesMax ||
+      this.#parts.members.table.dirtyBytes > 0
     );
   }
 
@@ -164,16 +162,19 @@ export class StateMachine {
     this.#parts.flush();
     this.#writeMeta();
     this.#unflushedCommands = 0;
+    this.#sizeBytes = null;
   }
 
   /** @throws EtcdError */
-  range(request: RangeRequest): RangeResponse {
+  range(request: RangeRequest, caller: Caller = NOBODY): RangeResponse {
+    if (this.#parts.auth.enabled) this.#parts.authorizer.checkRange(caller, request);
     return evaluateRange(this.#parts.mvcc, request);
   }
 
   /** A transaction without writes (see isReadOnlyTxn), evaluated here and now. @throws EtcdError */
-  readTxn(request: TxnRequest): TxnResponse {
-    const { mvcc, leases, journal } = this.#parts;
+  readTxn(request: TxnRequest, caller: Caller = NOBODY): TxnResponse {
+    const { mvcc, leases, journal, authorizer } = this.#parts;
+    authorizer.checkTxn(caller, request);
     const response = evaluateTxn(mvcc, leases, request);
     assert(journal.length === 0, 'a read-only transaction has written');
     return response;
@@ -196,28 +197,53 @@ export class StateMachine {
 
   /**
    * One bounded slice of removing compacted versions; true when another would do more. False while
-   * a snapshot is open: it needs the versions, ask again after it is closed.
+   * a snapshot is open or a hash is made: they need the versions, ask again later.
    */
   compactSlice(): boolean {
-    if (!this.#compactor.pending || this.#openSnapshots > 0) return false;
+    if (!this.#compactor.pending || this.#pins > 0) return false;
     this.flush();
     this.#compactor.slice();
     this.#writeMeta();
+    this.#sizeBytes = null;
     return this.#compactor.pending;
   }
 
-  /** @param revision 0 for the newest. @throws EtcdError */
+  /** All at once, for few keys. @param revision 0 for the newest. @throws EtcdError */
   hashKv(revision: number): KvHash {
-    return hashKv(this.#parts.mvcc, revision);
+    const hasher = new KvHasher(this.#parts.mvcc, revision);
+    for (;;) {
+      const hash = hasher.next();
+      if (hash !== null) return hash;
+    }
   }
 
-  /** All leases, by id. */
-  leases(): Lease[] {
-    return [...this.#parts.leases.all()];
+  /**
+   * The same a slice at a time, commands in between. Its versions are kept until it is closed.
+   * @throws EtcdError
+   */
+  openHash(revision: number): OpenHash {
+    const hasher = new KvHasher(this.#parts.mvcc, revision);
+    const close = this.#pin();
+    return { next: () => hasher.next(), close };
   }
 
-  leaseTimeToLive(id: bigint, keys: boolean): LeaseInfo | null {
-    const { leases } = this.#parts;
+  get leaseCount(): number {
+    return this.#parts.leases.count;
+  }
+
+  lease(id: bigint): Lease | null {
+    return this.#parts.leases.get(id);
+  }
+
+  /** All leases, by id; or those after one of them, some at a time. */
+  leases(after: bigint | null = null, countMax = Number.POSITIVE_INFINITY): Lease[] {
+    return this.#parts.leases.list(after, countMax);
+  }
+
+  /** @throws EtcdError for keys that the caller must not know of */
+  leaseTimeToLive(id: bigint, keys: boolean, caller: Caller = NOBODY): LeaseInfo | null {
+    const { leases, authorizer } = this.#parts;
+    if (keys) authorizer.checkLeaseKeys(caller, id, 'read');
     const lease = leases.get(id);
     if (lease === null) return null;
     return {
@@ -227,23 +253,63 @@ export class StateMachine {
     };
   }
 
+  /** Users and roles, and whether anybody asks for them. */
+  get auth(): AuthReader {
+    return this.#parts.auth;
+  }
+
+  /** Who may read what. */
+  get authorizer(): Authorizer {
+    return this.#parts.authorizer;
+  }
+
+  /** What tokens are good for. */
+  get tokens(): TokenReader {
+    return this.#parts.tokens;
+  }
+
   alarms(): readonly AlarmMember[] {
     return this.#parts.alarms.active;
   }
 
-  /** What members have published about themselves, by id. */
+  get version(): VersionInfo {
+    return this.#parts.version.info;
+  }
+
+  /** Who belongs to the cluster, by id. */
   members(): readonly MemberInfo[] {
     return this.#parts.members.all;
   }
 
+  get membership(): Membership {
+    return this.#parts.members;
+  }
+
+  /** Why a change of membership would be refused if it were applied now; null: it would not. */
+  membershipError(request: Command['request']): EtcdError | null {
+    return membershipError(this.#parts, request);
+  }
+
   get status(): StateStatus {
-    const dbSizeBytes = this.#store.sizeBytes();
+    const dbSizeBytes = this.sizeBytes;
     return {
       dbSizeBytes,
       dbSizeInUseBytes: dbSizeBytes,
       unflushedBytes: this.#parts.unflushedBytes,
       unflushedCommands: this.#unflushedCommands,
+      keyCount: this.#parts.mvcc.keyCount,
+      openReads: this.#pins,
+      compactedVersions: this.#compactor.removedCount,
     };
+  }
+
+  /**
+   * Bytes that the state takes, keys that are not written yet included. Asked for at every put: the
+   * database is looked at only after rows have been written.
+   */
+  get sizeBytes(): number {
+    this.#sizeBytes ??= this.#store.sizeBytes();
+    return this.#sizeBytes + this.#parts.mvcc.unflushedBytes;
   }
 
   /**
@@ -259,7 +325,7 @@ export class StateMachine {
     const rows = rowsAt(mvcc, this.#store, at, captured);
     const writer = new SnapshotWriter(place, rows);
     let open = true;
-    this.#openSnapshots++;
+    const unpin = this.#pin();
     return {
       ...place,
       next: () => {
@@ -267,9 +333,23 @@ export class StateMachine {
         return writer.next();
       },
       close: () => {
-        if (open) this.#openSnapshots--;
         open = false;
+        unpin();
       },
+    };
+  }
+
+  #isFresh(origin: Origin): boolean {
+    return this.#origins.accept(origin) || this.#bugs.has('dedup-missing');
+  }
+
+  /** Keeps compacted versions until the returned function is called. */
+  #pin(): () => void {
+    let pinned = true;
+    this.#pins++;
+    return () => {
+      if (pinned) this.#pins--;
+      pinned = false;
     };
   }
 
@@ -283,15 +363,6 @@ export class StateMachine {
     return captured;
   }
 
-  #extendChain({ error, changes }: Outcome): void {
-    // A few words, mixed in place: this runs for every command on every member.
-    const words = [this.#appliedIndex, this.revision, error?.code ?? 0, changes.length];
-    let chain = this.#chain;
-    for (const word of words) chain = Math.imul(chain ^ word, 0x85ebca6b) ^ (chain >>> 15);
-    for (const { content } of changes) chain = crc32c(content, chain);
-    this.#chain = chain >>> 0;
-  }
-
   get #meta(): Meta {
     const { mvcc } = this.#parts;
     return {
@@ -301,8 +372,10 @@ export class StateMachine {
       compactRevision: mvcc.compactRevision,
       compactedRevision: mvcc.compactedRevision,
       progress: this.#compactor.progress,
-      chain: this.#chain,
+      chain: this.#chain.value,
       origins: this.#origins,
+      confIndex: this.#parts.members.confIndex,
+      keyCount: mvcc.keyCount,
     };
   }
 
@@ -312,26 +385,4 @@ export class StateMachine {
     this.#metaBefore = now;
     if (value !== null) this.#store.put('meta', [{ key: META_KEY, value }]);
   }
-}
-
-const NO_ORIGIN: Origin = { memberId: '', epoch: 0, sequence: 0 };
-
-/** A command that only the leader of another term could have given (proto/command.proto). */
-function isVoid(command: Command | null, term: number): boolean {
-  return !!command?.onlyInTerm && command.onlyInTerm !== BigInt(term);
-}
-
-const VOID: Outcome = { response: null, error: EtcdError.of('notLeader'), changes: [] };
-
-/** Null when the bytes are no command. */
-function decode(data: Uint8Array): Command | null {
-  try {
-    return decodeCommand(data);
-  } catch {
-    return null;
-  }
-}
-
-function originOf({ memberId, epoch, sequence }: Command): Origin {
-  return { memberId, epoch: Number(epoch), sequence: Number(sequence) };
 }

@@ -36,6 +36,10 @@ export interface Meta {
    */
   readonly chain: number;
   readonly origins: Origins;
+  /** The entry that made the membership what it is; 0: the cluster began with it. */
+  readonly confIndex: number;
+  /** Live keys. */
+  readonly keyCount: number;
 }
 
 export function readMeta(store: StateStore): Meta {
@@ -54,6 +58,8 @@ function emptyMeta(): Meta {
     progress: null,
     chain: 0,
     origins: new Origins(),
+    confIndex: 0,
+    keyCount: 0,
   };
 }
 
@@ -70,6 +76,7 @@ export function encodeMeta(meta: Meta): Uint8Array {
   writer.varint(progress === null ? 0 : progress.table === 'history' ? 1 : 2);
   if (progress) writer.varint(progress.revision).bytes(progress.cursor);
   meta.origins.write(writer);
+  writer.varint(meta.confIndex).varint(meta.keyCount);
   return writer.finish();
 }
 
@@ -85,6 +92,8 @@ function decodeMeta(row: Uint8Array): Meta {
   const chain = reader.varint();
   const progress = readProgress(reader);
   const origins = Origins.read(reader);
+  const confIndex = reader.varint();
+  const keyCount = reader.varint();
   return {
     appliedIndex,
     appliedTerm,
@@ -94,6 +103,8 @@ function decodeMeta(row: Uint8Array): Meta {
     progress,
     chain,
     origins,
+    confIndex,
+    keyCount,
   };
 }
 

@@ -4,6 +4,15 @@ import { STATE_BUGS } from './bugs.ts';
 import { Rig } from './testing/rig.ts';
 import { life, live } from './testing/steps.ts';
 
+// The model knows neither users nor members that were removed: test/sim hunts these.
+const HUNTED_ELSEWHERE = [
+  'removed-id-returns',
+  'auth-nested-unchecked',
+  'auth-previous-leaks',
+  'auth-revision-ignored',
+];
+const HUNTED_HERE = Object.keys(STATE_BUGS).filter((bug) => !HUNTED_ELSEWHERE.includes(bug));
+
 describe('the state machine beside the model', () => {
   it('gives every answer of the model, whatever is flushed, lost, compacted or sent between', () => {
     fc.assert(
@@ -12,7 +21,7 @@ describe('the state machine beside the model', () => {
     );
   });
 
-  it.each(Object.keys(STATE_BUGS))('notices the seeded bug %s', (bug) => {
+  it.each(HUNTED_HERE)('notices the seeded bug %s', (bug) => {
     const found = fc.check(
       fc.property(life, (steps) => live(new Rig(new Set([bug])), steps)),
       { numRuns: 2_000, seed: 7, endOnFailure: true },

@@ -34,7 +34,7 @@ export interface Change {
   readonly content: Uint8Array;
 }
 
-type MvccMeta = Pick<Meta, 'revision' | 'compactRevision' | 'compactedRevision'>;
+type MvccMeta = Pick<Meta, 'revision' | 'compactRevision' | 'compactedRevision' | 'keyCount'>;
 
 /** What a put writes. */
 export interface NewValue {
@@ -58,6 +58,7 @@ export class Mvcc {
   /** Whether any key may be dead: without one, a put of a new key need not look. */
   #someDead: boolean;
   #compactedRevision: number;
+  #keyCount: number;
   readonly #bugs: ReadonlySet<string>;
 
   constructor(store: StateStore, journal: Journal, meta: MvccMeta, bugs: ReadonlySet<string>) {
@@ -69,6 +70,7 @@ export class Mvcc {
     this.#revision = meta.revision;
     this.#compactRevision = meta.compactRevision;
     this.#compactedRevision = meta.compactedRevision;
+    this.#keyCount = meta.keyCount;
     this.#someDead = !this.dead.scan(ALL_KEYS).next().done;
     this.#bugs = bugs;
   }
@@ -99,6 +101,11 @@ export class Mvcc {
     return this.#compactedRevision;
   }
 
+  /** Live keys: counted, because looking through all of them would take long and cost money. */
+  get keyCount(): number {
+    return this.#keyCount;
+  }
+
   get unflushedBytes(): number {
     return this.kv.dirtyBytes + this.dead.dirtyBytes + this.history.pendingBytes;
   }
@@ -115,6 +122,7 @@ export class Mvcc {
   /** Forgets the command's changes; the tables are taken back by the journal. */
   rollback(): void {
     this.history.truncate(this.#changes.length);
+    for (const change of this.#changes) this.#keyCount -= growthOf(change);
     this.#changes = [];
   }
 
@@ -219,12 +227,13 @@ export class Mvcc {
   #record(draft: Version, replaced: Version | null): Change {
     const change = { ...this.history.append(draft), replaced };
     this.#changes.push(change);
+    this.#keyCount += growthOf(change);
     return change;
   }
 
   *#historicRange(range: KeyRange, revision: number, reverse: boolean): Generator<Version> {
     for (const batch of batchesOf(this.newestOfAll(range, reverse))) {
-      for (const version of this.#versionsAt(batch, revision)) {
+      for (const version of this.versionsAt(batch, revision)) {
         if (version !== null && !version.deleted) yield version;
       }
     }
@@ -234,7 +243,7 @@ export class Mvcc {
    * {@link versionAt} for many keys at once. They go back in steps, all of them one version at a
    * time and in the order of history, so that those that changed together read its rows together.
    */
-  #versionsAt(batch: readonly Version[], revision: number): (Version | null)[] {
+  versionsAt(batch: readonly Version[], revision: number): (Version | null)[] {
     const found: (Version | null)[] = [...batch];
     let open = batch.flatMap(({ modRevision }, at) => (modRevision > revision ? [at] : []));
     const previous = (at: number) => found[at]?.previous ?? { revision: 0, sub: 0 };
@@ -301,4 +310,10 @@ function* batchesOf(versions: Iterable<Version>): Generator<Version[]> {
     rowsMax = Math.min(4 * rowsMax, limits.scanPageRowsMax);
   }
   yield batch;
+}
+
+/** By how many keys there are more: only live ones are ever deleted. */
+function growthOf({ version, replaced }: Change): number {
+  if (version.deleted) return -1;
+  return replaced === null ? 1 : 0;
 }

@@ -24,7 +24,8 @@ function picture({ mvcc, leases, alarms }: Parts): unknown {
     const all = { key: Uint8Array.of(0), rangeEnd: Uint8Array.of(0), revision: BigInt(revision) };
     answers.push(evaluateRange(mvcc, create(RangeRequestSchema, all)));
   }
-  for (const lease of leases.all()) answers.push(lease, [...leases.keysOf(lease.id)]);
+  for (const lease of leases.list(null, Infinity))
+    answers.push(lease, [...leases.keysOf(lease.id)]);
   answers.push([...mvcc.history.from(0)]);
   return answers;
 }

@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { type Caller, INTERNAL } from '../api/caller.ts';
 import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import {
@@ -8,9 +9,27 @@ import {
 } from '../api/gen/rpc_pb.ts';
 import { InvariantError } from '../lib/assert.ts';
 import { Alarms, evaluateAlarm, refuseWhenCorrupt, refuseWhenFull } from './alarm.ts';
+import {
+  addRole,
+  addUser,
+  changePassword,
+  deleteRole,
+  deleteUser,
+  grantPermission,
+  grantRole,
+  revokePermission,
+  revokeRole,
+} from './auth/admin.ts';
+import { Auth } from './auth/auth.ts';
+import { Authorizer } from './auth/authorizer.ts';
+import { authorize } from './auth/command_rules.ts';
+import { bootstrap, disable, enable } from './auth/enablement.ts';
+import { login, type Place, renewToken } from './auth/login.ts';
+import { Tokens } from './auth/tokens.ts';
+import { ClusterVersion } from './cluster_version.ts';
 import { StorageError } from './guarded_store.ts';
 import { Journal } from './journal.ts';
-import { grantLease, Leases, revokeLease } from './lease.ts';
+import { expireLease, grantLease, Leases, revokeLease } from './lease.ts';
 import { Members } from './member.ts';
 import type { Meta } from './meta.ts';
 import { type Change, Mvcc } from './mvcc.ts';
@@ -25,7 +44,18 @@ type Case = NonNullable<Request['case']>;
 type RequestOf<C extends Case> = Extract<Request, { case: C }>['value'];
 
 /** Evaluates one kind of command: answers it, or throws an EtcdError and leaves nothing behind. */
-type Evaluator<C extends Case> = (parts: Parts, request: RequestOf<C>) => Response;
+type Evaluator<C extends Case> = (
+  parts: Parts,
+  request: RequestOf<C>,
+  origin: CommandOrigin,
+  index: number,
+) => Response;
+
+/** What an evaluation takes from the command around the request. */
+type CommandOrigin = Caller & Pick<Command, 'timeMs'>;
+
+/** Of a request that no command is around. */
+const NO_ORIGIN: CommandOrigin = { ...INTERNAL, timeMs: 0n };
 
 /**
  * The parts of the state machine. A new part adds itself in three lines: its field here, its tables
@@ -38,19 +68,28 @@ export class Parts {
   readonly leases: Leases;
   readonly alarms: Alarms;
   readonly members: Members;
+  readonly version: ClusterVersion;
+  readonly auth: Auth;
+  readonly tokens: Tokens;
+  readonly authorizer: Authorizer;
   readonly bugs: ReadonlySet<string>;
 
   constructor(store: StateStore, meta: Meta, bugs: ReadonlySet<string>) {
     this.bugs = bugs;
     this.mvcc = new Mvcc(store, this.journal, meta, bugs);
-    this.leases = new Leases(store, this.journal);
+    this.leases = new Leases(store, this.journal, bugs);
     this.alarms = new Alarms(store, this.journal);
-    this.members = new Members(store, this.journal);
+    this.members = new Members(store, this.journal, meta.confIndex, bugs);
+    this.version = new ClusterVersion(store, this.journal);
+    this.auth = new Auth(store, this.journal);
+    this.tokens = new Tokens(store, this.journal);
+    this.authorizer = new Authorizer(this.auth, this.leases);
   }
 
   /** The tables that are small: a snapshot captures them when it is opened. */
   get smallTables() {
-    return [this.leases.table, this.alarms.table, this.members.table];
+    const { leases, alarms, members, version, auth, tokens } = this;
+    return [leases.table, alarms.table, members.table, version.table, auth.table, tokens.table];
   }
 
   get unflushedBytes(): number {
@@ -110,12 +149,64 @@ const EVALUATORS: { readonly [C in Case]: Evaluator<C> } = {
     refuseWhenCorrupt(alarms);
     return revokeLease(leases, mvcc, request);
   },
+  leaseExpire: ({ mvcc, leases, alarms }, request) => {
+    refuseWhenCorrupt(alarms);
+    return expireLease(leases, mvcc, request);
+  },
   alarm: ({ alarms }, request) => evaluateAlarm(alarms, request),
+  clusterVersionSet: ({ version }, request) => {
+    version.agree(request);
+    return {};
+  },
+  downgradeInfoSet: ({ version }, request) => {
+    version.setDowngrade(request);
+    return {};
+  },
   memberPublish: ({ members }, request) => {
     members.publish(request);
     return {};
   },
+  memberAdd: ({ members }, request) => {
+    members.add(request);
+    return {};
+  },
+  memberRemove: ({ members }, request) => {
+    members.remove(request);
+    return {};
+  },
+  memberPromote: ({ members }, request) => {
+    members.promote(request);
+    return {};
+  },
+  memberUpdate: ({ members }, request) => {
+    members.update(request);
+    return {};
+  },
+  authEnable: ({ auth }) => enable(auth),
+  authDisable: ({ auth, tokens }) => disable(auth, tokens),
+  authUserAdd: ({ auth }, request) => addUser(auth, request),
+  authUserDelete: ({ auth, tokens }, request) => deleteUser(auth, tokens, request),
+  authUserChangePassword: ({ auth, tokens }, request) => changePassword(auth, tokens, request),
+  authUserGrantRole: ({ auth }, request) => grantRole(auth, request),
+  authUserRevokeRole: ({ auth }, request) => revokeRole(auth, request),
+  authRoleAdd: ({ auth }, request) => addRole(auth, request),
+  authRoleDelete: ({ auth }, request) => deleteRole(auth, request),
+  authRoleGrantPermission: ({ auth }, request) => grantPermission(auth, request),
+  authRoleRevokePermission: ({ auth }, request) => revokePermission(auth, request),
+  authLogin: ({ auth, tokens }, request, origin, index) =>
+    login(auth, tokens, request, placeOf(origin, index)),
+  authTokenRenew: ({ tokens }, request, origin, index) =>
+    renewToken(tokens, request, placeOf(origin, index)),
+  authTokensExpire: ({ tokens }, _request, { timeMs }) => {
+    tokens.removeExpired(Number(timeMs));
+    return {};
+  },
+  authBootstrap: ({ auth }, request) => bootstrap(auth, request),
 };
+
+function placeOf({ timeMs }: CommandOrigin, index: number): Place {
+  return { index, timeMs: Number(timeMs) };
+}
 
 /**
  * What became of a command: an answer or an error, and the changes of keys, all of one revision.
@@ -126,10 +217,19 @@ export interface Outcome {
   readonly changes: readonly Change[];
 }
 
-/** Runs a command whole or not at all. */
-export function execute(parts: Parts, request: Request): Outcome {
+/**
+ * Runs a command whole or not at all.
+ * @param origin who gives it; without: the member itself
+ * @param index its place in the log
+ */
+export function execute(
+  parts: Parts,
+  request: Request,
+  origin: CommandOrigin = NO_ORIGIN,
+  index = 0,
+): Outcome {
   try {
-    const response = evaluate(parts, request);
+    const response = evaluate(parts, request, origin, index);
     return { response, error: null, changes: parts.commit() };
   } catch (error) {
     // These say nothing about the command: the member stops and is rebuilt from its rows.
@@ -145,11 +245,17 @@ export function execute(parts: Parts, request: Request): Outcome {
 }
 
 /** Answers a command, or throws; what it has changed is still to be kept or taken back. */
-export function evaluate(parts: Parts, request: Request): Response {
+export function evaluate(
+  parts: Parts,
+  request: Request,
+  origin: CommandOrigin = NO_ORIGIN,
+  index = 0,
+): Response {
   if (request.case === undefined) throw EtcdError.of('internal');
+  if (parts.auth.enabled) authorize(parts.authorizer, origin, request);
   // One evaluator for each case: the table is indexed by the case of the request it is given.
   const evaluator = EVALUATORS[request.case] as Evaluator<Case>;
-  return evaluator(parts, request.value);
+  return evaluator(parts, request.value, origin, index);
 }
 
 /** From now on reads below the revision are refused; rows go later. */

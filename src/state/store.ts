@@ -9,7 +9,18 @@
  * compacted. history: versions in revision order, packed. lease, alarm, meta and what later parts
  * add: small tables.
  */
-export const TABLES = ['kv', 'dead', 'history', 'lease', 'alarm', 'member', 'meta'] as const;
+export const TABLES = [
+  'kv',
+  'dead',
+  'history',
+  'lease',
+  'alarm',
+  'member',
+  'meta',
+  'auth',
+  'token',
+  'version',
+] as const;
 export type TableName = (typeof TABLES)[number];
 
 export interface Row {

@@ -1,5 +1,5 @@
 import { assert } from '../lib/assert.ts';
-import type { ConfState, Entry, SnapshotMeta } from '../raft/message.ts';
+import type { Entry, SnapshotMeta } from '../raft/message.ts';
 import type { HardState, PersistBatch } from '../raft/output.ts';
 import type { TableName } from '../state/store.ts';
 import { LogTable } from './log.ts';
@@ -34,7 +34,7 @@ export class SqlDisk implements MemberDisk {
     this.#durability = durability;
     this.meta = new MetaTable(sql);
     this.#snapshot = this.#loadJson<SnapshotMeta>('snapshot') ?? NOTHING;
-    this.state = new SqlStateStore(sql, this.meta, tables);
+    this.state = new SqlStateStore(sql, this.meta, tables, () => this.#log.bytes);
     this.#log = new LogTable(sql, this.meta, this.#snapshot.index);
   }
 
@@ -48,9 +48,10 @@ export class SqlDisk implements MemberDisk {
     };
   }
 
-  bootstrap(confState: ConfState): void {
+  bootstrap(meta: SnapshotMeta): void {
     assert(this.#snapshot.index === 0, 'bootstrap of a member that has state');
-    this.#saveSnapshot({ index: 0, term: 0, confState });
+    this.#log.reset(meta.index);
+    this.#saveSnapshot(meta);
   }
 
   saveEpoch(epoch: number): void {

@@ -44,6 +44,13 @@ export class LogTable {
     return this.#lastIndex;
   }
 
+  /** Bytes of the database that the log takes, about: the rows with their share of pages. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.bytes;
+    return bytes;
+  }
+
   /** The highest commit index saved beside a batch; 0 when there is none. */
   get commit(): number {
     return this.#lastBatch()?.commit ?? 0;
@@ -101,7 +108,7 @@ export class LogTable {
     const segment = this.#segmentFor(first);
     this.#sql.run(`INSERT INTO log_${segment.number} VALUES (?, ?)`, first, body);
     segment.rows++;
-    segment.bytes += body.length;
+    segment.bytes += pagedBytes(body.length);
   }
 
   /** The segment to write to: the last one, or a new one when that is full. */
@@ -175,23 +182,42 @@ export class LogTable {
   }
 
   #loadSegments(): Segment[] {
-    const saved = JSON.parse(this.#meta.text('logSegments') ?? '[]') as [number, number][];
-    return saved.map(([number, first], at) => ({
-      number,
-      first,
-      rows: at === saved.length - 1 ? this.#rowCount(number) : limits.logSegmentRows,
-      bytes: 0,
-    }));
+    const saved = JSON.parse(this.#meta.text('logSegments') ?? '[]') as SavedSegment[];
+    return saved.map(([number, first, bytes = 0], at) =>
+      // What the last one holds is not saved with each row: it is looked at.
+      at === saved.length - 1
+        ? { number, first, ...this.#measure(number) }
+        : { number, first, rows: limits.logSegmentRows, bytes },
+    );
   }
 
-  #rowCount(segment: number): number {
-    return Number(this.#sql.row(`SELECT count(*) FROM log_${segment}`)?.[0] ?? 0);
+  #measure(segment: number): Pick<Segment, 'rows' | 'bytes'> {
+    const lengths = this.#sql.rows(`SELECT length(body) FROM log_${segment}`);
+    const bytes = lengths.reduce((sum, [length]) => sum + pagedBytes(Number(length)), 0);
+    return { rows: lengths.length, bytes };
   }
 
   #saveSegments(): void {
-    const list = this.#segments.map(({ number, first }) => [number, first]);
+    const list: SavedSegment[] = this.#segments.map(({ number, first, bytes }) => [
+      number,
+      first,
+      bytes,
+    ]);
     this.#meta.set('logSegments', JSON.stringify(list));
   }
+}
+
+type SavedSegment = [number: number, first: number, bytes?: number];
+
+/** SQLite's page, and of it what a chained page of a large row carries. */
+const PAGE_BYTES = 4_096;
+const CHAINED_PAGE_BYTES = 4_092;
+
+/** What a row takes of the file: large ones go on in pages of their own. */
+function pagedBytes(length: number): number {
+  if (length < PAGE_BYTES / 2) return length + 12;
+  if (length < PAGE_BYTES) return PAGE_BYTES;
+  return Math.ceil(length / CHAINED_PAGE_BYTES) * PAGE_BYTES;
 }
 
 /** Parts that fit in a row each. */

@@ -1,4 +1,4 @@
-import type { ConfState, SnapshotMeta } from '../raft/message.ts';
+import type { SnapshotMeta } from '../raft/message.ts';
 import type { HardState, PersistBatch } from '../raft/output.ts';
 import type { LogReader } from '../raft/storage.ts';
 import type { StateStore } from '../state/store.ts';
@@ -20,8 +20,8 @@ export interface LoadedLog {
 export interface MemberDisk extends LogReader {
   readonly state: StateStore;
   load(): LoadedLog;
-  /** Writes a new member's first rows: its configuration at index 0. */
-  bootstrap(confState: ConfState): void;
+  /** Writes the first rows of a member of a new cluster: where its log begins. */
+  bootstrap(meta: SnapshotMeta): void;
   saveEpoch(epoch: number): void;
   /**
    * Rows of the log and the hard state. A snapshot in it has been staged in `state` and is

@@ -16,14 +16,21 @@ export class SqlStateStore implements StateStore {
   readonly #sql: Sql;
   readonly #meta: MetaTable;
   readonly #tables: readonly TableName[];
+  readonly #otherBytes: () => number;
   #generation: number;
+  /** Bytes of rows staged since the staged tables were made. */
+  #stagedBytes = 0;
   #queries: Map<TableName, Queries>;
 
-  constructor(sql: Sql, meta: MetaTable, tables: readonly TableName[]) {
+  /** @param otherBytes what else is in the database: see {@link sizeBytes} */
+  constructor(sql: Sql, meta: MetaTable, tables: readonly TableName[], otherBytes = () => 0) {
     this.#tables = tables;
     this.#sql = sql;
     this.#meta = meta;
+    this.#otherBytes = otherBytes;
     this.#generation = meta.number('stateGeneration') ?? 0;
+    // Nothing continues a transfer that an earlier instance was receiving.
+    this.#dropStaged();
     this.#queries = this.#create(this.#generation);
   }
 
@@ -64,18 +71,23 @@ export class SqlStateStore implements StateStore {
     this.#recreate(this.#of(table).name);
   }
 
+  /**
+   * Of the live tables. The platform counts a page that was freed as gone at once; the log, which
+   * etcd keeps outside of its database too, and a snapshot on its way in are taken off.
+   */
   sizeBytes(): number {
-    return this.#sql.databaseBytes;
+    return Math.max(0, this.#sql.databaseBytes - this.#otherBytes() - this.#stagedBytes);
   }
 
   stagePut(table: TableName, rows: readonly Row[]): void {
     const queries = queriesOf(nameOf(table, this.#generation + 1));
     this.#sql.run(schemaOf(queries.name));
     this.#insert(queries, rows);
+    for (const { key, value } of rows) this.#stagedBytes += key.length + value.length;
   }
 
   stageClear(): void {
-    for (const table of this.#tables) this.#recreate(nameOf(table, this.#generation + 1));
+    this.#dropStaged();
   }
 
   stageInstall(): void {
@@ -83,6 +95,7 @@ export class SqlStateStore implements StateStore {
       this.#sql.run(`DROP TABLE IF EXISTS ${nameOf(table, this.#generation)}`);
     }
     this.#generation++;
+    this.#stagedBytes = 0;
     this.#meta.set('stateGeneration', this.#generation);
     this.#queries = this.#create(this.#generation);
   }
@@ -99,6 +112,13 @@ export class SqlStateStore implements StateStore {
       this.#sql.run(insertMany, ...bindings);
     }
     for (const { key, value } of rows.slice(at)) this.#sql.run(insertOne, key, value);
+  }
+
+  #dropStaged(): void {
+    for (const table of this.#tables) {
+      this.#sql.run(`DROP TABLE IF EXISTS ${nameOf(table, this.#generation + 1)}`);
+    }
+    this.#stagedBytes = 0;
   }
 
   #recreate(name: string): void {

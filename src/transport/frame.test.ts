@@ -30,7 +30,12 @@ const body: fc.Arbitrary<FrameBody> = fc.oneof(
     sequence: fc.nat(),
     chunk: bytes,
   }),
-  fc.record({ kind: fc.constant('call' as const), path: fc.string(), request: bytes }),
+  fc.record({
+    kind: fc.constant('call' as const),
+    path: fc.string(),
+    request: bytes,
+    caller: fc.record({ username: fc.string(), authRevision: fc.nat() }),
+  }),
   fc.record({ kind: fc.constant('hello' as const) }),
 );
 

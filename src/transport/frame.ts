@@ -22,19 +22,36 @@ export type FrameBody =
       readonly chunk: Uint8Array;
     }
   /** A method that only the leader can answer: its path and the request in protobuf. */
-  | { readonly kind: 'call'; readonly path: string; readonly request: Uint8Array }
+  | {
+      readonly kind: 'call';
+      readonly path: string;
+      readonly request: Uint8Array;
+      readonly caller: FrameCaller;
+    }
   /** A new member introduces itself before it takes part. */
-  | { readonly kind: 'hello' };
+  | { readonly kind: 'hello' }
+  /** Who belongs to the cluster? Asked by one that does not know yet who it is itself. */
+  | { readonly kind: 'members' };
 
 export interface Frame {
   readonly sender: PeerIdentity;
   readonly body: FrameBody;
 }
 
+/** Whose call it is, as the member that was asked has found out: peers vouch for their clients. */
+export interface FrameCaller {
+  readonly username: string;
+  readonly authRevision: number;
+}
+
+/** `removed`: the sender was a member once, and never will be again under its id. */
+const STATUSES = ['ok', 'refused', 'removed', 'starting', 'failed'] as const;
+export type ReplyStatus = (typeof STATUSES)[number];
+
 /** `ok`, or why the peer does not take it. */
 export interface FrameReply {
   readonly sender: PeerIdentity;
-  readonly status: 'ok' | 'refused' | 'starting' | 'failed';
+  readonly status: ReplyStatus;
   /** For people: why not. */
   readonly reason: string;
   readonly messages: readonly Message[];
@@ -55,19 +72,22 @@ export function encodeFrame({ sender, body }: Frame): Uint8Array {
   if (body.kind === 'chunk') {
     return encodeCbor([...head, body.transferId, body.sequence, body.chunk]);
   }
-  if (body.kind === 'call') return encodeCbor([...head, body.path, body.request]);
+  if (body.kind === 'call') {
+    const { username, authRevision } = body.caller;
+    return encodeCbor([...head, body.path, body.request, username, authRevision]);
+  }
   return encodeCbor(head);
 }
 
 /** @throws FrameError */
 export function decodeFrame(bytes: Uint8Array): Frame {
   const list = listOf(decodeCbor(bytes));
-  const [, , , , kind, a, b, c] = list;
+  const [, , , , kind, a, b, c, d] = list;
   const sender = senderOf(list);
   if (kind === 'messages') return { sender, body: { kind, messages: unpackMessages(a) } };
-  if (kind === 'hello') return { sender, body: { kind } };
+  if (kind === 'hello' || kind === 'members') return { sender, body: { kind } };
   if (kind === 'call' && typeof a === 'string' && b instanceof Uint8Array) {
-    return { sender, body: { kind, path: a, request: b } };
+    return { sender, body: { kind, path: a, request: b, caller: callerOf(c, d) } };
   }
   if (
     kind === 'chunk' &&
@@ -92,10 +112,9 @@ export function encodeReply({ sender, status, reason, messages, call }: FrameRep
 /** @throws FrameError */
 export function decodeReply(bytes: Uint8Array): FrameReply {
   const list = listOf(decodeCbor(bytes));
-  const [, , , , status, reason, messages, call] = list;
-  if (status !== 'ok' && status !== 'refused' && status !== 'starting' && status !== 'failed') {
-    throw new FrameError('unknown status of a reply');
-  }
+  const [, , , , told, reason, messages, call] = list;
+  const status = STATUSES.find((known) => known === told);
+  if (status === undefined) throw new FrameError('unknown status of a reply');
   return {
     sender: senderOf(list),
     status,
@@ -103,6 +122,14 @@ export function decodeReply(bytes: Uint8Array): FrameReply {
     messages: unpackMessages(messages),
     call: Array.isArray(call) ? callResultOf(call) : null,
   };
+}
+
+/** A frame that names nobody is nobody's. */
+function callerOf(username: unknown, authRevision: unknown): FrameCaller {
+  if (typeof username !== 'string' || typeof authRevision !== 'number') {
+    return { username: '', authRevision: 0 };
+  }
+  return { username, authRevision };
 }
 
 function callResultOf([first, message]: unknown[]): CallResult {

@@ -57,6 +57,7 @@ class Rig {
         exchanged: (id, sent, got, ms) => note(`exchanged ${id} ${sent > 0} ${got > 0} ${ms}`),
         failed: (id, reason) => note(`failed ${id}: ${reason}`),
         check: ({ databaseId }) => (databaseId === 'db' ? null : `${databaseId} is not db`),
+        removed: () => note('removed'),
       },
       () => 0,
     );

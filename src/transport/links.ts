@@ -1,5 +1,4 @@
 import { limits } from '../config.ts';
-import { must } from '../lib/assert.ts';
 import { messageOf } from '../lib/error.ts';
 import type { MemberId, Message } from '../raft/message.ts';
 import {
@@ -26,6 +25,8 @@ export interface LinkEvents {
   failed(peer: MemberId, reason: string): void;
   /** Whether the reply comes from the peer as it is known. Null when it does. */
   check(sender: PeerIdentity): string | null;
+  /** A peer of our cluster says that this member was removed from it. */
+  removed(): void;
 }
 
 interface Peer {
@@ -62,18 +63,26 @@ export class Links implements PeerLinks {
     this.#self = self;
     this.#events = events;
     this.#nowMs = nowMs;
-    for (const [id, link] of links) {
-      const post = (messages: readonly Message[]) => this.#post(id, messages);
-      const { peerRequestsInFlightMax, peerQueueMax } = limits;
-      this.#peers.set(id, {
-        link,
-        lanes: {
-          raft: new Lane(post, peerRequestsInFlightMax, peerQueueMax),
-          propose: new Lane(post, 1, peerQueueMax),
-          read: new Lane(post, 1, peerQueueMax),
-        },
-      });
-    }
+    for (const [id, link] of links) this.open(id, link);
+  }
+
+  /** A peer that is reached by this link from now on. */
+  open(id: MemberId, link: PeerLink): void {
+    const post = (messages: readonly Message[]) => this.#post(id, messages);
+    const { peerRequestsInFlightMax, peerQueueMax } = limits;
+    this.#peers.set(id, {
+      link,
+      lanes: {
+        raft: new Lane(post, peerRequestsInFlightMax, peerQueueMax),
+        propose: new Lane(post, 1, peerQueueMax),
+        read: new Lane(post, 1, peerQueueMax),
+      },
+    });
+  }
+
+  /** Nothing is sent there any more. What is under way may still be answered. */
+  close(id: MemberId): void {
+    this.#peers.delete(id);
   }
 
   get peerIds(): readonly MemberId[] {
@@ -99,7 +108,9 @@ export class Links implements PeerLinks {
 
   /** One request and its reply. @throws when the peer cannot be reached or says no */
   async exchange(to: MemberId, body: FrameBody): Promise<FrameReply> {
-    const { link } = must(this.#peers.get(to), `no link to ${to}`);
+    const peer = this.#peers.get(to);
+    if (peer === undefined) throw new Error(`there is no link to ${to}`);
+    const { link } = peer;
     const sentMs = this.#nowMs();
     const bytes = encodeFrame({ sender: this.#self, body });
     const answer = await link.exchange(bytes);
@@ -108,6 +119,10 @@ export class Links implements PeerLinks {
     const { memberId } = reply.sender;
     // Whoever refuses us says why, were it that it belongs to another cluster.
     if (reply.status === 'refused') return reply;
+    if (reply.status === 'removed') {
+      if (reply.sender.clusterId === this.#self.clusterId) this.#events.removed();
+      return reply;
+    }
     // One that could not even find out who it is, for want of settings, still says why.
     if (reply.status === 'failed' || memberId === '') throw new Error(reply.reason);
     if (memberId !== to) throw new Error(`the address of ${to} leads to ${memberId}`);

@@ -154,9 +154,13 @@ export function serveSocket(
   socket.addEventListener('message', ({ data }) => {
     const message = decodeMessage(data);
     if (message === null) return socket.close(1002, 'not a message of the peer protocol');
-    void answer(message.body).then((body) => {
-      if (socket.readyState === WebSocket.OPEN) socket.send(encodeMessage(message.id, body));
-    });
+    answer(message.body).then(
+      (body) => {
+        if (socket.readyState === WebSocket.OPEN) socket.send(encodeMessage(message.id, body));
+      },
+      // The member cannot even read its database: the peer must not wait for it.
+      () => socket.close(1011, 'the member failed'),
+    );
   });
 }
 

@@ -35,7 +35,7 @@ function openDisk(): { disk: InstanceDisk; durable: DiskImage; transactions: Dis
 
 test('what is written is read at once, and durable only as a whole transaction', () => {
   const { disk, durable, transactions } = openDisk();
-  disk.bootstrap(CONFIG);
+  disk.bootstrap({ index: 0, term: 0, confState: CONFIG });
   disk.write(batch([entry(1, 1), entry(2, 1)]));
   disk.state.put('kv', [{ key: utf8('k'), value: utf8('v') }]);
   expect(disk.load().lastIndex).toBe(2);
@@ -50,7 +50,7 @@ test('what is written is read at once, and durable only as a whole transaction',
 
 test('entries replace what conflicts with them, and compaction keeps the term of its place', () => {
   const { disk } = openDisk();
-  disk.bootstrap(CONFIG);
+  disk.bootstrap({ index: 0, term: 0, confState: CONFIG });
   disk.write(batch([entry(1, 1), entry(2, 1), entry(3, 1)]));
   disk.write(batch([entry(2, 2)]));
   expect(disk.load().lastIndex).toBe(2);
@@ -68,7 +68,7 @@ test('a hole in the log is refused', () => {
 
 test('staged rows replace the live ones together with the log they come with', () => {
   const { disk } = openDisk();
-  disk.bootstrap(CONFIG);
+  disk.bootstrap({ index: 0, term: 0, confState: CONFIG });
   disk.write(batch([entry(1, 1)]));
   disk.state.put('kv', [{ key: utf8('old'), value: utf8('1') }]);
   disk.state.stagePut('kv', [{ key: utf8('new'), value: utf8('2') }]);

@@ -1,7 +1,7 @@
 import { assert, must } from '../../src/lib/assert.ts';
 import { mapKey } from '../../src/lib/bytes.ts';
 import type { LoadedLog, MemberDisk } from '../../src/member/host.ts';
-import type { ConfState, Entry, SnapshotMeta } from '../../src/raft/message.ts';
+import type { Entry, SnapshotMeta } from '../../src/raft/message.ts';
 import type { PersistBatch } from '../../src/raft/output.ts';
 import type { KeyRange, Row, StateStore, TableName } from '../../src/state/store.ts';
 import type { DiskChange, DiskImage } from './disk_image.ts';
@@ -33,8 +33,8 @@ export class InstanceDisk implements MemberDisk {
     return this.live.load();
   }
 
-  bootstrap(confState: ConfState): void {
-    this.#change({ type: 'bootstrap', confState });
+  bootstrap(meta: SnapshotMeta): void {
+    this.#change({ type: 'bootstrap', meta });
   }
 
   saveEpoch(epoch: number): void {

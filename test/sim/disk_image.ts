@@ -7,7 +7,7 @@ import { OrderedTable } from './ordered_table.ts';
 
 /** One change of a member's database, as it is written and, later, as it becomes durable. */
 export type DiskChange =
-  | { readonly type: 'bootstrap'; readonly confState: ConfState }
+  | { readonly type: 'bootstrap'; readonly meta: SnapshotMeta }
   | { readonly type: 'epoch'; readonly epoch: number }
   | { readonly type: 'batch'; readonly batch: PersistBatch }
   | { readonly type: 'compact'; readonly meta: SnapshotMeta }
@@ -86,7 +86,7 @@ export class DiskImage {
   apply(change: DiskChange): void {
     switch (change.type) {
       case 'bootstrap':
-        this.snapshot = { index: 0, term: 0, confState: change.confState };
+        this.snapshot = change.meta;
         return;
       case 'epoch':
         this.epoch = change.epoch;

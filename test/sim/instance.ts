@@ -1,7 +1,7 @@
 import { must } from '../../src/lib/assert.ts';
-import { intBetween } from '../../src/lib/prng.ts';
-import type { NodeHost, PeerLinks } from '../../src/member/host.ts';
-import { Node, type NodeOptions } from '../../src/member/node.ts';
+import { intBetween, type Prng } from '../../src/lib/prng.ts';
+import type { Node } from '../../src/member/node.ts';
+import type { Runtime, RuntimeHost } from '../../src/member/runtime.ts';
 import type { MemberId, Message } from '../../src/raft/message.ts';
 import type { PersistBatch } from '../../src/raft/output.ts';
 import { InstanceDisk } from './disk.ts';
@@ -37,8 +37,17 @@ const DEFER_MAX_US = 100;
 /** A burst after a pause takes so long. */
 const BURST_US = 2_000;
 
-/** What keeps its order in such a burst. */
-const ORDERED: ReadonlySet<string> = new Set(['starts', 'turns', 'is durable', 'fails to sync']);
+/** What keeps its order in such a burst: the disk, own tasks, and what comes on one connection. */
+const ORDERED: ReadonlySet<string> = new Set([
+  'starts',
+  'turns',
+  'is durable',
+  'fails to sync',
+  'opens a stream',
+  'hears on a stream',
+  'loses a stream',
+  'is drained',
+]);
 
 /** Tasks that one event may bring: a turn, and a few more when there is much to apply. */
 const TASKS_MAX = 1_000;
@@ -49,22 +58,32 @@ const TASKS_MAX = 1_000;
  */
 export type InstanceState = 'running' | 'superseded' | 'dead';
 
-/** One life of a member: a Node and the world that it sees. */
-export class Instance implements NodeHost {
+/** What runs in an instance: the whole member, or in plain runs its node alone. */
+export interface Running {
+  readonly node: Node;
+  readonly runtime: Runtime | null;
+}
+
+/** One life of a member: its code and the world that it sees. */
+export class Instance implements RuntimeHost {
   readonly owner: InstanceOwner;
   readonly disk: InstanceDisk;
-  readonly links: PeerLinks;
+  readonly links: RuntimeHost['links'];
+  readonly prng: Prng;
   readonly name: string;
+  readonly epoch: number;
   state: InstanceState = 'running';
   /** A write has failed: nothing that is written after it can become durable. */
   diskFailed = false;
   /** Everything that happens to it before this time waits. */
   pausedUntilUs = 0;
+  /** The platform fails to refuse its writes once it is superseded; they go nowhere. */
+  unfenced = false;
   /** It is killed at the so-many-th call to its host from now. */
   crashAfterCalls: number | null = null;
   readonly #world: World;
   readonly #observer: Observer;
-  #node: Node | null = null;
+  #running: Running | null = null;
   #alarm = 0;
   #lastNowMs = 0;
   #deferredUs = 0;
@@ -77,18 +96,20 @@ export class Instance implements NodeHost {
     owner: InstanceOwner,
     live: DiskImage,
     observer: Observer,
-    links: (instance: Instance) => PeerLinks,
+    links: (instance: Instance) => RuntimeHost['links'],
   ) {
     this.#world = world;
     this.owner = owner;
     this.#observer = observer;
-    this.name = `m${owner.number}#${live.epoch + 1}`;
+    this.epoch = live.epoch + 1;
+    this.name = `m${owner.number}#${this.epoch}`;
     this.disk = new InstanceDisk(live, {
       beforeCall: (call) => this.#beforeStorageCall(call),
       beforeBatch: (batch) => this.#beforeBatch(batch),
       sync: (changes, done) => owner.sync(this, changes, done),
     });
     this.links = this.#counted(links(this));
+    this.prng = world.fork();
   }
 
   get id(): MemberId {
@@ -101,20 +122,43 @@ export class Instance implements NodeHost {
   }
 
   get node(): Node {
-    return must(this.#node, 'the instance has no node yet');
+    return must(this.#running, 'the instance has not started yet').node;
+  }
+
+  /** It has begun: there is a node. */
+  get running(): boolean {
+    return this.#running !== null;
+  }
+
+  /** Only where the whole member runs. */
+  get runtime(): Runtime {
+    return must(this.#running?.runtime, 'there is only a node here');
   }
 
   get alive(): boolean {
     return this.state !== 'dead';
   }
 
-  /** Builds the node from rows and lets it run. */
-  start(options: NodeOptions): void {
+  /** Builds the member from rows and lets it run. */
+  start(build: () => Running): void {
     this.step('starts', null, () => {
-      this.#node = new Node(options, this);
+      this.#running = build();
       this.#observer.started(this);
-      this.#node.start();
+      if (this.#running.runtime === null) this.#running.node.start();
     });
+  }
+
+  /** Asynchronous code of this instance: what its promises lead to happens here. */
+  track(call: Promise<unknown>): void {
+    this.#world.track(this, call);
+  }
+
+  /** Promises have gone on in between: what they ask for belongs to the event before. */
+  continues(): boolean {
+    if (!this.alive || this.#endOfEvent.length === 0) return false;
+    if (this.#world.nowUs < this.pausedUntilUs) return false;
+    this.step('continues', null, () => {});
+    return true;
   }
 
   /** Lets one thing happen to the instance, now or when its pause ends; nothing when it is dead. */
@@ -129,7 +173,7 @@ export class Instance implements NodeHost {
       run();
       this.#finishEvent();
       if (this.alive) this.disk.seal((error) => this.fatal(error));
-      if (this.alive && this.#node !== null) this.#observer.stepped(this);
+      if (this.alive && this.#running !== null) this.#observer.stepped(this);
     } catch (error) {
       this.fatal(error instanceof Error ? error : new Error(String(error)));
     }
@@ -146,7 +190,7 @@ export class Instance implements NodeHost {
 
   /**
    * Everything that waits is worked off, in a burst. What waits for a woken process is in no order;
-   * only its disk and its own tasks keep theirs.
+   * only some of it keeps its own.
    */
   resume(): void {
     this.pausedUntilUs = Math.min(this.pausedUntilUs, this.#world.nowUs);
@@ -165,12 +209,16 @@ export class Instance implements NodeHost {
    */
   request(verb: string, detail: Detail, run: () => void, refuse: () => void): void {
     if (!this.alive) return refuse();
-    this.step(verb, detail, () => (this.state === 'running' ? run() : refuse()));
+    this.step(verb, detail, () => {
+      if (this.state === 'running' || this.unfenced) run();
+      else refuse();
+    });
   }
 
   /** Ends the instance from outside. */
   kill(): void {
     this.state = 'dead';
+    this.#world.forget(this);
   }
 
   nowMs(): number {
@@ -191,6 +239,11 @@ export class Instance implements NodeHost {
     this.#world.at(atUs, () => {
       if (alarm === this.#alarm) this.step('ticks', null, () => this.node.tick());
     });
+  }
+
+  /** By this instance's clock. */
+  setTimer(callback: () => void, ms: number): void {
+    this.#world.after(ms / this.owner.clockRate, () => this.step('is called', null, callback));
   }
 
   soon(callback: () => void): void {
@@ -228,7 +281,7 @@ export class Instance implements NodeHost {
 
   #end(reason: string): void {
     this.#world.note(this.name, 'ends', reason);
-    this.state = 'dead';
+    this.kill();
     this.owner.ended(this);
   }
 
@@ -251,7 +304,7 @@ export class Instance implements NodeHost {
 
   #beforeStorageCall(call: string): void {
     if (!this.alive) throw new CrashSignal('killed before');
-    if (this.state === 'superseded') {
+    if (this.state === 'superseded' && !this.unfenced) {
       this.#world.coverage.add('zombiesThatReachedStorage');
       this.#guarded(() => this.#observer.dying(this));
       this.#end(`superseded at ${call}`);
@@ -261,11 +314,13 @@ export class Instance implements NodeHost {
   }
 
   #beforeBatch(batch: PersistBatch): void {
-    if (this.state === 'running') this.#guarded(() => this.#observer.writing(this, batch));
+    // What is refused changes nothing; what only seems to be written changes the instance.
+    const isTaken = this.state === 'running' || this.unfenced;
+    if (isTaken) this.#guarded(() => this.#observer.writing(this, batch));
   }
 
   /** Messages of a dead instance go nowhere, those of a superseded one do. */
-  #counted(links: PeerLinks): PeerLinks {
+  #counted(links: RuntimeHost['links']): RuntimeHost['links'] {
     return {
       send: (to, messages) => {
         if (!this.alive) return;
@@ -276,6 +331,7 @@ export class Instance implements NodeHost {
       sendSnapshot: (to, source) => {
         if (this.alive) links.sendSnapshot(to, source);
       },
+      exchange: (to, body) => links.exchange(to, body),
     };
   }
 

@@ -1,14 +1,16 @@
 import { cac } from 'cac';
 import { Coverage } from './coverage.ts';
+import { PROFILES } from './plan.ts';
 import { reportOf } from './report.ts';
 import { simulate } from './simulation.ts';
 
 /** `npm run sim`: runs seeds until one finds a bug, and prints how to see it again. */
-function main(): void {
+async function main(): Promise<void> {
   const cli = cac('sim');
   cli.option('--seed <number>', 'The first seed', { default: 1 });
   cli.option('--seeds <count>', 'How many seeds', { default: 1 });
   cli.option('--size <members>', 'Members; the seed chooses when it is not given');
+  cli.option('--profile <name>', `One of ${PROFILES.join(', ')}; the seed chooses when not given`);
   cli.option('--bug <name>', 'Switch on a historic bug (src/raft/bugs.ts, src/state/bugs.ts)');
   cli.option('--verbose', 'Print every event');
   cli.option('--coverage', 'Print what happened how often');
@@ -23,9 +25,10 @@ function main(): void {
   for (let i = 0; i < Number(options['seeds']); i++) {
     const seed = Number(options['seed']) + i;
     const size = options['size'] === undefined ? null : Number(options['size']);
+    const profile = PROFILES.find((name) => name === options['profile']) ?? null;
     const bug: string | null = options['bug'] ?? null;
     const bugs = new Set(bug === null ? [] : [bug]);
-    const report = simulate({ seed, size, bugs, print });
+    const report = await simulate({ seed, size, profile, bugs, print });
     coverage.merge(report.coverage);
     events += report.events;
     simulatedMs += report.simulatedMs;
@@ -41,4 +44,4 @@ function main(): void {
   );
 }
 
-main();
+await main();

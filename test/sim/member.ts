@@ -1,13 +1,17 @@
 import { intBetween } from '../../src/lib/prng.ts';
-import type { NodeOptions } from '../../src/member/node.ts';
-import type { ConfState, MemberId } from '../../src/raft/message.ts';
+import { Node } from '../../src/member/node.ts';
+import { Runtime } from '../../src/member/runtime.ts';
+import type { MemberId } from '../../src/raft/message.ts';
+import type { MemberInfo } from '../../src/state/member.ts';
+import type { ApplyResult } from '../../src/state/result.ts';
 import type { DiskChange } from './disk_image.ts';
 import { DiskImage } from './disk_image.ts';
-import { Instance, type InstanceOwner } from './instance.ts';
+import { Instance, type InstanceOwner, type Running } from './instance.ts';
 import type { Network } from './network.ts';
 import type { Observer } from './observer.ts';
-import type { MemberPlan } from './plan.ts';
+import { isWhole, type MemberPlan } from './plan.ts';
 import { chance, exponential } from './random.ts';
+import { identityOf, settingsOf } from './runtime.ts';
 import { InjectedSyncError } from './signals.ts';
 import type { World } from './world.ts';
 
@@ -34,19 +38,23 @@ export class Member implements InstanceOwner {
   /** Slower than usual by this factor. */
   diskFactor = 1;
   failNextSync = false;
+  /** It does not belong to the cluster any more, or never did, or its disk is gone. */
+  retired = false;
   wallClockJumpMs = 0;
   readonly #world: World;
   readonly #network: Network;
   readonly #observer: Observer;
-  readonly #confState: ConfState;
+  readonly #founders: readonly MemberInfo[];
   #queue: Transaction[] = [];
+  /** Syncs that are confirmed without being done keep their order too. */
+  #pretendedUs = 0;
 
   constructor(
     world: World,
     network: Network,
     observer: Observer,
     plan: MemberPlan,
-    confState: ConfState,
+    founders: readonly MemberInfo[],
   ) {
     this.#world = world;
     this.#network = network;
@@ -55,19 +63,20 @@ export class Member implements InstanceOwner {
     this.number = Number(`0x${plan.id}`);
     this.clockRate = plan.clockRate;
     this.clockOffsetMs = plan.clockOffsetMs;
-    this.#confState = confState;
+    this.#founders = founders;
   }
 
   /** A new instance from the durable rows. An older one that still runs is superseded by it. */
   start(): void {
+    if (this.retired) return;
+    const { plan } = this.#world;
     const older = this.current;
     if (older !== null) this.#supersede(older);
     const live = this.durable.clone();
     const links = (self: Instance) => this.#network.linksOf(self);
     const instance = new Instance(this.#world, this, live, this.#observer, links);
     this.current = instance;
-    instance.start(this.#options(instance));
-    this.#compactSoon(instance);
+    instance.start(() => (isWhole(plan) ? this.#whole(instance) : this.#plain(instance)));
   }
 
   /** Kill -9: memory is gone, and what the disk has not confirmed with it, or most of it. */
@@ -77,6 +86,19 @@ export class Member implements InstanceOwner {
     this.#world.note(instance.name, 'crashes');
     instance.kill();
     this.ended(instance);
+  }
+
+  /** For good. */
+  retire(): void {
+    if (this.retired) return;
+    this.retired = true;
+    this.#world.note(`m${this.number}`, 'retires');
+    for (const instance of [this.current, ...this.zombies]) {
+      if (instance === null) continue;
+      instance.kill();
+      this.#dropTransactions(instance);
+    }
+    this.current = null;
   }
 
   ended(instance: Instance): void {
@@ -98,6 +120,7 @@ export class Member implements InstanceOwner {
 
   sync(instance: Instance, changes: readonly DiskChange[], done: Transaction['done']): void {
     if (instance.diskFailed) return;
+    if (instance.state === 'superseded') return this.#pretend(instance, done);
     const { prng, plan, faulty } = this.#world;
     const delayMs = exponential(prng, plan.syncMs) * (faulty ? this.diskFactor : 1);
     const last = this.#queue[this.#queue.length - 1];
@@ -164,17 +187,31 @@ export class Member implements InstanceOwner {
   #supersede(instance: Instance): void {
     this.#world.note(instance.name, 'is superseded');
     this.#world.coverage.add('instancesSuperseded');
-    const waitsForDisk = this.#queue.some((transaction) => transaction.instance === instance);
+    const waiting = this.#queue.filter((transaction) => transaction.instance === instance);
     this.#dropTransactions(instance);
     instance.state = 'superseded';
     this.zombies.push(instance);
+    if (instance.unfenced) {
+      for (const { done } of waiting) this.#pretend(instance, done);
+      return;
+    }
     // Its writes under way are refused some time later: until then it does not know.
-    if (!waitsForDisk) return;
+    if (waiting.length === 0) return;
     this.#world.afterAbout(this.#world.plan.electionTimeoutMs, () => {
       if (!instance.alive) return;
       this.#world.note(instance.name, 'ends', 'its write was refused');
       instance.kill();
       this.ended(instance);
+    });
+  }
+
+  /** What an instance that is not fenced writes goes nowhere, and it is told that all is well. */
+  #pretend(instance: Instance, done: Transaction['done']): void {
+    const latestUs = Math.max(this.#world.nowUs, this.#pretendedUs);
+    const delayMs = exponential(this.#world.prng, this.#world.plan.syncMs);
+    this.#pretendedUs = latestUs + Math.ceil(delayMs * 1000);
+    this.#world.at(this.#pretendedUs, () => {
+      instance.step('believes it durable', null, () => done(null));
     });
   }
 
@@ -187,22 +224,54 @@ export class Member implements InstanceOwner {
     });
   }
 
-  #options(instance: Instance): NodeOptions {
+  /** The node alone: all that the consensus core and the state machine need, and fast. */
+  #plain(instance: Instance): Running {
     const { plan, bugs } = this.#world;
-    return {
+    const options = {
       memberId: this.id,
-      initialConfState: this.#confState,
+      initialMembers: this.#founders,
       heartbeatIntervalMs: plan.heartbeatIntervalMs,
       electionTimeoutMs: plan.electionTimeoutMs,
       quiesceAfterMs: plan.quiesceAfterMs,
       snapshotCount: plan.snapshotCount,
       snapshotCatchUpEntries: plan.snapshotCatchUpEntries,
-      prng: this.#world.fork(),
-      onApplied: (result) => {
+      prng: instance.prng,
+      onMembers: () => this.#retireSoon(instance),
+      onSoftState: () => this.#retireSoon(instance),
+      onApplied: (result: ApplyResult) => {
         this.#observer.applied(instance, result);
         if (result.command.request.case === 'compaction') this.#compactSoon(instance);
       },
       bugs,
     };
+    this.#compactSoon(instance);
+    return { node: new Node(options, instance), runtime: null };
+  }
+
+  /**
+   * Who was removed stops when somebody who stays tells it so: until then its vote may be needed,
+   * by those who have not learnt that the change is committed (Raft thesis §4.2.2).
+   */
+  #retireSoon(instance: Instance): void {
+    const { id, current } = this;
+    if (this.#world.plan.profile !== 'membership' || current !== instance) return;
+    this.#world.afterAbout(this.#world.plan.electionTimeoutMs, () => {
+      const { membership } = instance.node.machine;
+      if (this.current !== instance || !membership.isRemoved(BigInt(`0x${id}`))) return;
+      const leads = instance.node.soft.role === 'leader';
+      if (!leads && this.#network.isKnownRemoved(id)) this.retire();
+      else this.#retireSoon(instance);
+    });
+  }
+
+  /** The member as it is deployed, services and all. */
+  #whole(instance: Instance): Running {
+    const { plan } = this.#world;
+    const runtime = new Runtime(settingsOf(plan, this.id), identityOf(plan, this.id), instance, {
+      applied: (result) => this.#observer.applied(instance, result),
+      turnApplied: () => {},
+      softState: () => {},
+    });
+    return { node: runtime.node, runtime };
   }
 }

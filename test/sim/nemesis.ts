@@ -1,4 +1,5 @@
 import { intBetween, type Prng } from '../../src/lib/prng.ts';
+import type { Cluster } from './cluster.ts';
 import type { Member } from './member.ts';
 import type { Network } from './network.ts';
 import type { FaultKind } from './plan.ts';
@@ -8,17 +9,21 @@ import type { World } from './world.ts';
 /** Does to a cluster, at random times, what the plan of the run allows. */
 export class Nemesis {
   readonly #world: World;
-  readonly #members: readonly Member[];
+  readonly #cluster: Cluster;
   readonly #network: Network;
   readonly #prng: Prng;
   /** Only the newest partition is healed by its own timer. */
   #partition = 0;
 
-  constructor(world: World, members: readonly Member[], network: Network) {
+  constructor(world: World, cluster: Cluster) {
     this.#world = world;
-    this.#members = members;
-    this.#network = network;
+    this.#cluster = cluster;
+    this.#network = cluster.network;
     this.#prng = world.fork();
+  }
+
+  get #members(): readonly Member[] {
+    return this.#cluster.members;
   }
 
   start(): void {
@@ -36,8 +41,10 @@ export class Nemesis {
     this.#world.faulty = false;
     this.#network.healAll();
     this.#network.burstLoss = 0;
+    this.#network.slow = null;
     for (const member of this.#members) {
       member.recoverDisk();
+      for (const zombie of member.zombies) if (zombie.unfenced) zombie.kill();
       for (const instance of [member.current, ...member.zombies]) {
         if (instance === null) continue;
         instance.resume();
@@ -87,6 +94,12 @@ export class Nemesis {
         return this.#transfer(member);
       case 'transferAndIsolate':
         return this.#transferAndIsolate(member);
+      case 'minorityWithSlowDisk':
+        return this.#minorityWithSlowDisk(member);
+      case 'slowKinds':
+        return this.#slowKinds(member);
+      case 'unfence':
+        return this.#unfence(member);
       default:
         return this.#divide(kind, this.#leaderOr(member));
     }
@@ -130,6 +143,58 @@ export class Nemesis {
     this.#world.after(whenMs, () => this.#divide('isolate', from));
   }
 
+  /**
+   * The leader keeps one follower, too few to commit anything. That one's disk is so slow that what
+   * it gets now is still on its way there when the majority's next leader replaces it.
+   */
+  #minorityWithSlowDisk(follower: Member): void {
+    const leader = this.#leader();
+    if (leader === null || leader === follower || this.#members.length < 4) return;
+    const forMs = this.#world.plan.electionTimeoutMs * pick(this.#prng, [2, 3]);
+    follower.diskFactor = pick(this.#prng, [100, 300]);
+    this.#world.after(forMs * 2, () => (follower.diskFactor = 1));
+    this.#separate([leader, follower], forMs);
+  }
+
+  /**
+   * Answers arrive long after the leader has given them up, and after it has decided from that. Or
+   * its orders arrive after everything that it has sent since.
+   */
+  #slowKinds(member: Member): void {
+    const kinds = pick(this.#prng, [
+      ['appendReply', 'snapshot'],
+      ['snapshot'],
+      ['voteReply'],
+      ['read', 'readReply'],
+    ] as const);
+    const delayMs = this.#world.plan.electionTimeoutMs * pick(this.#prng, [0.3, 1, 2]);
+    this.#forAWhile(
+      () => (this.#network.slow = { member: member.id, kinds: new Set(kinds), delayMs }),
+      () => (this.#network.slow = null),
+    );
+  }
+
+  /**
+   * A follower is superseded while it sleeps, and the platform fails to fence it: its writes go
+   * nowhere and are confirmed. What it says then is wrong, and only its epoch shows that.
+   */
+  #unfence(member: Member): void {
+    const older = member.current;
+    if (older === null || older.node.soft.role !== 'follower') return;
+    // One that is a majority by itself, or may become so, could lie to itself: nothing helps there.
+    const { profile } = this.#world.plan;
+    if (this.#members.length < 2 || profile === 'membership') return;
+    this.#pause(member);
+    this.#world.after(this.#whileMs() / 2, () => {
+      if (!this.#world.faulty || member.current !== older) return;
+      if (older.node.soft.role !== 'follower') return;
+      older.unfenced = true;
+      member.start();
+      this.#world.coverage.add('zombiesUnfenced');
+      this.#world.after(this.#whileMs() * 2, () => older.kill());
+    });
+  }
+
   /** Half of the time the leader: what happens to followers is told sooner. */
   #leaderOr(other: Member): Member {
     return chance(this.#prng, 0.5) ? other : (this.#leader() ?? other);
@@ -164,7 +229,18 @@ export class Nemesis {
       const side = kind === 'isolate' ? [member] : mixed.slice(0, mixed.length >> 1);
       this.#cutOff(side);
     }
-    this.#world.after(this.#whileMs(), () => {
+    this.#healAfter(this.#whileMs(), partition);
+  }
+
+  #separate(side: readonly Member[], forMs: number): void {
+    this.#world.coverage.add('partitionsSymmetric');
+    this.#network.healAll();
+    this.#cutOff(side);
+    this.#healAfter(forMs, ++this.#partition);
+  }
+
+  #healAfter(ms: number, partition: number): void {
+    this.#world.after(ms, () => {
       if (partition === this.#partition) this.#network.healAll();
     });
   }

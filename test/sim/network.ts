@@ -1,7 +1,10 @@
 import { intBetween } from '../../src/lib/prng.ts';
-import type { PeerLinks, SnapshotSource } from '../../src/member/host.ts';
+import type { SnapshotSource } from '../../src/member/host.ts';
+import type { RuntimeHost } from '../../src/member/runtime.ts';
 import type { MemberId, Message } from '../../src/raft/message.ts';
+import type { FrameBody, FrameReply } from '../../src/transport/frame.ts';
 import type { Instance } from './instance.ts';
+import type { Member } from './member.ts';
 import type { Observer } from './observer.ts';
 import { chance, exponential } from './random.ts';
 import { SnapshotTransfer } from './snapshot_transfer.ts';
@@ -11,6 +14,12 @@ const STRAY_FACTOR = 100;
 /** Election timeouts after which nothing that was sent can arrive any more. */
 export const LATENESS_MAX = 8;
 
+export interface SlowKinds {
+  readonly member: MemberId;
+  readonly kinds: ReadonlySet<Message['type']>;
+  readonly delayMs: number;
+}
+
 /**
  * The network between members: requests and responses, as fetches between objects are. A request
  * reaches the member's current instance, a response only the instance that asked. Both can be
@@ -19,27 +28,31 @@ export const LATENESS_MAX = 8;
 export class Network {
   /** Extra loss while a burst lasts. */
   burstLoss = 0;
+  /** What is carried late, to and from one member. */
+  slow: SlowKinds | null = null;
   readonly #world: World;
   readonly #observer: Observer;
-  readonly #current: (id: MemberId) => Instance | null;
+  readonly #all: () => readonly Member[];
   /** Directed links that are cut, as `from>to`. */
   readonly #cut = new Set<string>();
   /** Links over which no request comes through; answers to the other side's requests still do. */
   readonly #cutForRequests = new Set<string>();
   readonly #lastArrivalUs = new Map<string, number>();
+  /** By receiver and member, the highest epoch that was heard. */
+  readonly #epochs = new Map<Instance, Map<MemberId, number>>();
 
-  /** @param current the running instance of a member, or null when it is down. */
-  constructor(world: World, observer: Observer, current: (id: MemberId) => Instance | null) {
+  constructor(world: World, observer: Observer, all: () => readonly Member[]) {
     this.#world = world;
     this.#observer = observer;
-    this.#current = current;
+    this.#all = all;
   }
 
   /** How one instance reaches the others. */
-  linksOf(instance: Instance): PeerLinks {
+  linksOf(instance: Instance): RuntimeHost['links'] {
     return {
       send: (to, messages) => this.#request(instance, to, this.#asSent(messages)),
       sendSnapshot: (to, source) => this.#sendSnapshot(instance, to, source),
+      exchange: (to, body) => this.#exchange(instance, to, body),
     };
   }
 
@@ -60,7 +73,7 @@ export class Network {
   /**
    * Carries something one way. `arrive` is called once, or more often; or `lose`, sooner or later.
    */
-  carry(from: MemberId, to: MemberId, arrive: () => void, lose: () => void): void {
+  carry(from: MemberId, to: MemberId, arrive: () => void, lose: () => void, extraMs = 0): void {
     const { plan, prng, coverage, faulty } = this.#world;
     if (this.#loses(from, to)) {
       // A refused connection is noticed at once, a silent one after a while, a lost answer never.
@@ -68,7 +81,7 @@ export class Network {
       return;
     }
     const link = `${from}>${to}`;
-    const delayMs = this.#latencyMs();
+    const delayMs = this.#latencyMs() + extraMs;
     const atUs = this.#world.nowUs + Math.ceil(delayMs * 1000);
     if (atUs < (this.#lastArrivalUs.get(link) ?? 0)) coverage.add('messagesOvertaken');
     else this.#lastArrivalUs.set(link, atUs);
@@ -91,8 +104,13 @@ export class Network {
     const arrive = () => {
       const receiver = this.#current(to);
       if (receiver === null) return this.#world.after(this.#latencyMs(), fail);
+      if (!this.#mayMeet(sender, receiver)) return;
+      if (this.#isRemoved(sender, receiver)) {
+        if (mayTell(receiver, sender.id)) this.#tellRemoved(sender);
+        return;
+      }
       const receive = () => {
-        this.#observer.receiving(receiver, messages);
+        this.#hears(receiver, messages);
         receiver.node.receive(messages, (replies) => this.#respond(receiver, sender, replies));
       };
       receiver.request('receives', messages, receive, fail);
@@ -100,7 +118,34 @@ export class Network {
     if (this.#cutForRequests.has(`${sender.id}>${to}`)) {
       this.#world.coverage.add('messagesCut');
       this.#world.after(this.#latencyMs(20), fail);
-    } else this.carry(sender.id, to, arrive, fail);
+    } else this.carry(sender.id, to, arrive, fail, this.#extraMs(sender.id, to, messages));
+  }
+
+  /** A call of one member at another, as over a fetch: one answer, or none in time. */
+  #exchange(asker: Instance, to: MemberId, body: FrameBody): Promise<FrameReply> {
+    const sender = { clusterId: '', memberId: asker.id, databaseId: '' };
+    return new Promise((resolve, reject) => {
+      let ended = false;
+      const end = (verb: string, then: () => void) => {
+        if (ended) return;
+        ended = true;
+        asker.step(verb, to, then);
+      };
+      const fail = () => end('has no answer', () => reject(new Error('no answer')));
+      const answer = (reply: FrameReply) => end('is answered', () => resolve(reply));
+      const arrive = () => {
+        const receiver = this.#current(to);
+        if (receiver === null || body.kind !== 'call') return fail();
+        const serve = async () => {
+          const call = await receiver.runtime.answerCall({ sender, body });
+          const reply = { sender, status: 'ok', reason: '', messages: [], call } as const;
+          this.carry(to, asker.id, () => answer(reply), fail);
+        };
+        receiver.request('is called by', asker.id, () => receiver.track(serve()), fail);
+      };
+      this.carry(asker.id, to, arrive, fail);
+      this.#world.after(this.#world.plan.electionTimeoutMs * 2, fail);
+    });
   }
 
   #respond(responder: Instance, asker: Instance, replies: readonly Message[]): void {
@@ -108,17 +153,20 @@ export class Network {
     const sent = this.#asSent(replies);
     responder.observeSending(sent);
     this.#world.note(responder.name, 'answers', sent);
-    const arrive = () =>
+    const arrive = () => {
+      if (!this.#mayMeet(responder, asker)) return;
       asker.step('is answered', sent, () => {
-        this.#observer.receiving(asker, sent);
+        this.#hears(asker, sent);
         asker.node.receiveReplies(sent);
       });
+    };
     const fail = () =>
       asker.step('has no answer', responder.id, () => {
         this.#world.coverage.add('responsesLost');
         asker.node.unreachable(responder.id, true);
       });
-    this.carry(responder.id, asker.id, arrive, fail);
+    const extraMs = this.#extraMs(responder.id, asker.id, sent);
+    this.carry(responder.id, asker.id, arrive, fail, extraMs);
   }
 
   #sendSnapshot(sender: Instance, to: MemberId, source: SnapshotSource): void {
@@ -129,6 +177,62 @@ export class Network {
       to,
     });
     transfer.start();
+  }
+
+  #hears(receiver: Instance, messages: readonly Message[]): void {
+    this.#observer.receiving(receiver, messages);
+    const known = this.#epochs.get(receiver) ?? new Map<MemberId, number>();
+    for (const { from, epoch } of messages) known.set(from, Math.max(known.get(from) ?? 0, epoch));
+    this.#epochs.set(receiver, known);
+  }
+
+  /**
+   * An instance that the platform fails to fence reaches only those who have heard of its
+   * successor. To others it could lie whatever they do: epochs do not help against that.
+   */
+  #mayMeet(sender: Instance, receiver: Instance): boolean {
+    if (!sender.unfenced) return true;
+    const known = this.#epochs.get(receiver)?.get(sender.id) ?? 0;
+    if (known <= sender.epoch) return false;
+    this.#world.coverage.add('messagesOfUnfencedZombies');
+    return true;
+  }
+
+  /**
+   * As members of today refuse those of yesterday; but for a leader that has removed itself and
+   * has to see that through.
+   */
+  #isRemoved(sender: Instance, receiver: Instance): boolean {
+    if (this.#world.plan.profile !== 'membership') return false;
+    const { machine, soft } = receiver.node;
+    return soft.leader !== sender.id && machine.membership.isRemoved(BigInt(`0x${sender.id}`));
+  }
+
+  /** A voter who runs knows that the member was removed: what a learner knows elects nobody. */
+  isKnownRemoved(id: MemberId): boolean {
+    return this.#all().some(({ current }) => current !== null && mayTell(current, id));
+  }
+
+  /** What it is told makes its server stop it. */
+  #tellRemoved(sender: Instance): void {
+    this.#world.coverage.add('removedMembersRefused');
+    this.#world.after(this.#latencyMs(), () => this.#find(sender.id)?.retire());
+  }
+
+  #find(id: MemberId): Member | null {
+    return this.#all().find((member) => member.id === id) ?? null;
+  }
+
+  #current(id: MemberId): Instance | null {
+    return this.#find(id)?.current ?? null;
+  }
+
+  #extraMs(from: MemberId, to: MemberId, messages: readonly Message[]): number {
+    const { slow } = this;
+    if (slow === null || (slow.member !== from && slow.member !== to)) return 0;
+    if (!messages.some(({ type }) => slow.kinds.has(type))) return 0;
+    this.#world.coverage.add('messagesOfSlowKinds');
+    return slow.delayMs * this.#world.prng.next();
   }
 
   #loses(from: MemberId, to: MemberId): boolean {
@@ -162,4 +266,10 @@ export class Network {
     }
     return Object.freeze(messages.slice());
   }
+}
+
+/** The instance votes, and knows that the member does not any more. */
+function mayTell({ id, node }: Instance, removed: MemberId): boolean {
+  const { voters } = node.status.raft.confState;
+  return voters.includes(id) && node.machine.membership.isRemoved(BigInt(`0x${removed}`));
 }

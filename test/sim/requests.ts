@@ -36,13 +36,16 @@ const OPEN_END = new Uint8Array([0]);
  */
 export class Requests {
   readonly #prng: Prng;
+  readonly #leaseTtlMax: number;
   readonly #keys: readonly Uint8Array[];
   #values = 0;
   /** The newest revision that a client has seen: past revisions are drawn below it. */
   #seenRevision = 1;
 
-  constructor(prng: Prng, keys: number) {
+  /** @param leaseTtlMax seconds: short ones run out, where somebody counts */
+  constructor(prng: Prng, keys: number, leaseTtlMax: number) {
     this.#prng = prng;
+    this.#leaseTtlMax = leaseTtlMax;
     this.#keys = Array.from({ length: keys }, (_, i) => utf8(`k${i}`));
   }
 
@@ -72,7 +75,7 @@ export class Requests {
         return { case: kind, value: create(CompactionRequestSchema, { revision }) };
       }
       case 'leaseGrant':
-        return { case: kind, value: create(LeaseGrantRequestSchema, { ID, TTL: 60n }) };
+        return { case: kind, value: create(LeaseGrantRequestSchema, { ID, TTL: this.#ttl() }) };
       case 'leaseRevoke':
         return { case: kind, value: create(LeaseRevokeRequestSchema, { ID }) };
     }
@@ -187,6 +190,10 @@ export class Requests {
   #pastRevision(): number {
     const back = chance(this.#prng, 0.7) ? 10 : this.#seenRevision;
     return Math.max(1, this.#seenRevision - intBetween(this.#prng, 0, back));
+  }
+
+  #ttl(): bigint {
+    return BigInt(intBetween(this.#prng, 1, this.#leaseTtlMax));
   }
 
   #flip(): boolean {

@@ -1,4 +1,5 @@
 import { Coverage } from './coverage.ts';
+import type { Profile } from './plan.ts';
 import { type RunReport, simulate } from './simulation.ts';
 
 /** One seed in so many is run twice, and must tell the same story. */
@@ -11,6 +12,7 @@ export interface SeedRange {
   readonly step: number;
   readonly size: number | null;
   readonly bugs: ReadonlySet<string>;
+  readonly profile: Profile | null;
 }
 
 export interface RangeReport {
@@ -25,22 +27,24 @@ export interface RangeReport {
 }
 
 /** Runs seeds until one fails. */
-export function runSeeds(range: SeedRange): RangeReport {
+export async function runSeeds(range: SeedRange): Promise<RangeReport> {
   const coverage = new Coverage();
   const unstable: number[] = [];
   let [seeds, events, simulatedMs] = [0, 0, 0];
   let failure: RunReport | null = null;
   for (let i = 0; i < range.count && failure === null; i++) {
     const seed = range.first + i * range.step;
-    const options = { seed, size: range.size, bugs: range.bugs, print: null };
-    const report = simulate(options);
+    const { size, bugs, profile } = range;
+    const options = { seed, size, bugs, profile, print: null };
+    const report = await simulate(options);
     coverage.merge(report.coverage);
     seeds += 1;
     events += report.events;
     simulatedMs += report.simulatedMs;
     if (report.violation !== null) failure = report;
-    else if (i % REPEATED_EVERY === 0 && simulate(options).traceHash !== report.traceHash) {
-      unstable.push(seed);
+    else if (i % REPEATED_EVERY === 0) {
+      const again = await simulate(options);
+      if (again.traceHash !== report.traceHash) unstable.push(seed);
     }
   }
   return { seeds, events, simulatedMs, coverage, failure, unstable };

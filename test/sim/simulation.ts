@@ -1,19 +1,25 @@
-import type { ConfState } from '../../src/raft/message.ts';
-import { Checkers } from './checkers/checkers.ts';
 import { LivenessChecker } from './checkers/liveness.ts';
 import { Clients } from './clients.ts';
+import { Cluster } from './cluster.ts';
 import type { Coverage } from './coverage.ts';
-import { Member } from './member.ts';
 import { Nemesis } from './nemesis.ts';
-import { Network } from './network.ts';
+import type { Profile } from './plan.ts';
 import { withSmallLimits } from './small_limits.ts';
 import { Violation } from './violation.ts';
+import { AdminWorkload } from './workloads/admin.ts';
+import { LeaseWorkload } from './workloads/leases.ts';
+import { LockWorkload } from './workloads/locks.ts';
+import { OperatorWorkload } from './workloads/operator.ts';
+import { Scene } from './workloads/scene.ts';
+import { WatchWorkload } from './workloads/watches.ts';
+import type { Workload } from './workloads/workload.ts';
 import { type RunOptions, World } from './world.ts';
 
 /** How a run ended. */
 export interface RunReport {
   readonly seed: number;
   readonly size: number;
+  readonly profile: Profile;
   /** Null when every invariant held. */
   readonly violation: Violation | null;
   readonly coverage: Coverage;
@@ -27,20 +33,22 @@ export interface RunReport {
 /**
  * A cluster, its clients and its nemesis, through both phases. Everything follows from the options.
  */
-export function simulate(options: RunOptions): RunReport {
+export async function simulate(options: RunOptions): Promise<RunReport> {
   const world = new World(options);
   let violation: Violation | null = null;
-  withSmallLimits(world.fork(), () => {
+  await withSmallLimits(world.fork(), async () => {
     try {
-      runPhases(world);
+      await runPhases(world);
     } catch (error) {
       if (!(error instanceof Violation)) throw error;
-      violation = error;
+      // What broke first may have led to what was thrown.
+      violation = world.failure ?? error;
     }
   });
   return {
     seed: options.seed,
     size: world.plan.members.length,
+    profile: world.plan.profile,
     violation,
     coverage: world.coverage,
     events: world.trace.count,
@@ -50,33 +58,42 @@ export function simulate(options: RunOptions): RunReport {
   };
 }
 
-function runPhases(world: World): void {
+async function runPhases(world: World): Promise<void> {
   const { plan } = world;
-  const confState: ConfState = {
-    voters: plan.members.map(({ id }) => id),
-    votersOutgoing: [],
-    learners: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
-  const members: Member[] = [];
-  const images = new Map();
-  const checkers = new Checkers(world, images);
-  const current = (id: string) => members.find((member) => member.id === id)?.current ?? null;
-  const network = new Network(world, checkers, current);
-  for (const memberPlan of plan.members) {
-    const member = new Member(world, network, checkers, memberPlan, confState);
-    members.push(member);
-    images.set(member.id, member.durable);
-  }
-  const clients = new Clients(world, members, checkers.operations);
-  const nemesis = new Nemesis(world, members, network);
+  const cluster = new Cluster(world);
+  const { checkers } = cluster;
+  const clients = new Clients(world, cluster, checkers.operations);
+  const nemesis = new Nemesis(world, cluster);
 
-  for (const member of members) world.afterAbout(plan.latencyMs, () => member.start());
+  for (const member of cluster.members) world.afterAbout(plan.latencyMs, () => member.start());
+  const scene = new Scene(world, cluster);
+  const workload = workloadOf(scene, cluster, clients);
   clients.start();
+  workload?.start();
   nemesis.start();
-  world.run(plan.faultsMs * 1000);
+  await world.run(plan.faultsMs * 1000);
   world.note('nemesis', 'lifts all faults');
   nemesis.lift();
-  new LivenessChecker(world, members, clients, checkers).check();
+  scene.stop();
+  const liveness = new LivenessChecker(world, cluster, clients);
+  await liveness.check(workload?.goals ?? []);
+}
+
+/** What the profile of the run adds to the clients that every run has. */
+function workloadOf(scene: Scene, cluster: Cluster, clients: Clients): Workload | null {
+  const { checkers } = cluster;
+  switch (scene.world.plan.profile) {
+    case 'plain':
+      return null;
+    case 'membership':
+      return new OperatorWorkload(scene, cluster);
+    case 'leases':
+      return new LeaseWorkload(scene, checkers.operations, checkers.leases);
+    case 'watches':
+      return new WatchWorkload(scene, checkers.watches);
+    case 'locks':
+      return new LockWorkload(scene, checkers.operations, checkers.locks);
+    case 'auth':
+      return new AdminWorkload(scene, clients);
+  }
 }

@@ -9,12 +9,12 @@ type Limits = { -readonly [name in keyof typeof limits]: number };
  * row for a few versions, a chunk for a few rows, caches that hold next to nothing. Limits are read
  * when they are used, so the simulator, which is alone in its process, may set them for a run.
  */
-export function withSmallLimits<T>(prng: Prng, run: () => T): T {
+export async function withSmallLimits<T>(prng: Prng, run: () => Promise<T>): Promise<T> {
   const usual = { ...limits };
   const writable = limits as Limits;
   Object.assign(writable, smallLimits(prng));
   try {
-    return run();
+    return await run();
   } finally {
     Object.assign(writable, usual);
   }
@@ -36,6 +36,11 @@ function smallLimits(prng: Prng): Partial<Limits> {
     commitDelayMs: pick(prng, [0, 1, 10, 30]),
     inflightAppendsMax: intBetween(prng, 1, 4),
     turnProposalsMax: pick(prng, [1, 3, 512]),
+    streamHighWaterBytes: pick(prng, [0, 200, 65_536]),
+    watchReplayRevisionsMax: pick(prng, [1, 3, 1_000]),
+    watchReplayBytesMax: pick(prng, [100, 1_000, 524_288]),
+    watchReplayEventsMax: pick(prng, [1, 10, 16_384]),
+    leasesPerSlice: pick(prng, [1, 3, 1_000]),
     uncommittedBytesMax: pick(prng, [2_000, 64 * 1024 * 1024]),
   };
 }

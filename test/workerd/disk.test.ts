@@ -47,7 +47,7 @@ describe('a member’s database', () => {
   it('gives the next instance all that was written, from rows alone', async () => {
     await inScratch('disk-restart', async (scratch, { storage }) => {
       const disk = scratch.disk();
-      disk.bootstrap(CONFIG);
+      disk.bootstrap({ index: 0, term: 0, confState: CONFIG });
       disk.saveEpoch(3);
       disk.write(batch({ hardState: { term: 2, vote: 'b' }, entries: entries(1, 5), commit: 4 }));
       await storage.sync();
@@ -77,11 +77,11 @@ describe('a member’s database', () => {
   it('is bootstrapped once', () =>
     inScratch('disk-bootstrap', (scratch) => {
       const disk = scratch.disk();
-      disk.bootstrap(CONFIG);
+      disk.bootstrap({ index: 0, term: 0, confState: CONFIG });
       disk.compact(meta(0, 0));
       disk.write(batch({ entries: entries(1, 3) }));
       disk.compact(meta(2, 1));
-      expect(() => scratch.disk().bootstrap(CONFIG)).toThrow(InvariantError);
+      expect(() => scratch.disk().bootstrap(meta(1, 0))).toThrow(InvariantError);
     }));
 });
 
@@ -119,7 +119,7 @@ describe('a turn’s batch', () => {
   it('that holds a snapshot replaces state, log and configuration', () =>
     inScratch('disk-install', (scratch) => {
       const disk = scratch.disk();
-      disk.bootstrap({ ...CONFIG, voters: ['z'] });
+      disk.bootstrap({ index: 0, term: 0, confState: { ...CONFIG, voters: ['z'] } });
       disk.state.put('kv', [{ key: utf8('old'), value: utf8('1') }]);
       disk.write(batch({ entries: entries(1, 9), commit: 3 }));
       disk.state.stageClear();

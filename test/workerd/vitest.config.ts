@@ -9,7 +9,13 @@ export default defineConfig({
   plugins: [
     cloudflareTest({
       wrangler: { configPath: `${root}wrangler.toml` },
-      miniflare: { bindings: { ALLOW_NONE_AUTHENTICATION: 'yes', ETCD_LOG_LEVEL: 'error' } },
+      miniflare: {
+        bindings: {
+          ALLOW_NONE_AUTHENTICATION: 'yes',
+          ETCD_LOG_LEVEL: 'error',
+          EDGETCD_ACCESS_LOG: 'off',
+        },
+      },
     }),
   ],
   test: {

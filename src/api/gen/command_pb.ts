@@ -4,9 +4,9 @@
 
 // What an entry of the replicated log holds: one request, with what must not be drawn at apply.
 
-import type { GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
-import type { AlarmRequest, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, TxnRequest } from "./rpc_pb.ts";
+import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { AlarmRequest, AuthDisableRequest, AuthEnableRequest, AuthRoleAddRequest, AuthRoleDeleteRequest, AuthRoleGrantPermissionRequest, AuthRoleRevokePermissionRequest, AuthUserAddRequest, AuthUserChangePasswordRequest, AuthUserDeleteRequest, AuthUserGrantRoleRequest, AuthUserRevokeRoleRequest, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, TxnRequest } from "./rpc_pb.ts";
 import { file_rpc } from "./rpc_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file command.proto.
  */
 export const file_command: GenFile = /*@__PURE__*/
-  fileDesc("Cg1jb21tYW5kLnByb3RvEgdlZGdldGNkIoMECgdDb21tYW5kEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIPCgd0aW1lX21zGAQgASgDEhQKDG9ubHlfaW5fdGVybRgFIAEoBBInCgNwdXQYCiABKAsyGC5ldGNkc2VydmVycGIuUHV0UmVxdWVzdEgAEjgKDGRlbGV0ZV9yYW5nZRgLIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5EZWxldGVSYW5nZVJlcXVlc3RIABInCgN0eG4YDCABKAsyGC5ldGNkc2VydmVycGIuVHhuUmVxdWVzdEgAEjUKCmNvbXBhY3Rpb24YDSABKAsyHy5ldGNkc2VydmVycGIuQ29tcGFjdGlvblJlcXVlc3RIABI2CgtsZWFzZV9ncmFudBgOIAEoCzIfLmV0Y2RzZXJ2ZXJwYi5MZWFzZUdyYW50UmVxdWVzdEgAEjgKDGxlYXNlX3Jldm9rZRgPIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5MZWFzZVJldm9rZVJlcXVlc3RIABIrCgVhbGFybRgQIAEoCzIaLmV0Y2RzZXJ2ZXJwYi5BbGFybVJlcXVlc3RIABIwCg5tZW1iZXJfcHVibGlzaBgRIAEoCzIWLmVkZ2V0Y2QuTWVtYmVyUHVibGlzaEgAQgkKB3JlcXVlc3QiWAoNTWVtYmVyUHVibGlzaBIRCgltZW1iZXJfaWQYASABKAQSDAoEbmFtZRgCIAEoCRITCgtjbGllbnRfdXJscxgDIAMoCRIRCglwZWVyX3VybHMYBCADKAliBnByb3RvMw", [file_rpc]);
+  fileDesc("Cg1jb21tYW5kLnByb3RvEgdlZGdldGNkIt4OCgdDb21tYW5kEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIPCgd0aW1lX21zGAQgASgDEhQKDG9ubHlfaW5fdGVybRgFIAEoBBIQCgh1c2VybmFtZRgGIAEoCRIVCg1hdXRoX3JldmlzaW9uGAcgASgEEhAKCGludGVybmFsGAggASgIEicKA3B1dBgKIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SAASOAoMZGVsZXRlX3JhbmdlGAsgASgLMiAuZXRjZHNlcnZlcnBiLkRlbGV0ZVJhbmdlUmVxdWVzdEgAEicKA3R4bhgMIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5UeG5SZXF1ZXN0SAASNQoKY29tcGFjdGlvbhgNIAEoCzIfLmV0Y2RzZXJ2ZXJwYi5Db21wYWN0aW9uUmVxdWVzdEgAEjYKC2xlYXNlX2dyYW50GA4gASgLMh8uZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXF1ZXN0SAASOAoMbGVhc2VfcmV2b2tlGA8gASgLMiAuZXRjZHNlcnZlcnBiLkxlYXNlUmV2b2tlUmVxdWVzdEgAEisKBWFsYXJtGBAgASgLMhouZXRjZHNlcnZlcnBiLkFsYXJtUmVxdWVzdEgAEjAKDm1lbWJlcl9wdWJsaXNoGBEgASgLMhYuZWRnZXRjZC5NZW1iZXJQdWJsaXNoSAASNgoLYXV0aF9lbmFibGUYFCABKAsyHy5ldGNkc2VydmVycGIuQXV0aEVuYWJsZVJlcXVlc3RIABI4CgxhdXRoX2Rpc2FibGUYFSABKAsyIC5ldGNkc2VydmVycGIuQXV0aERpc2FibGVSZXF1ZXN0SAASOQoNYXV0aF91c2VyX2FkZBgWIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5BdXRoVXNlckFkZFJlcXVlc3RIABI/ChBhdXRoX3VzZXJfZGVsZXRlGBcgASgLMiMuZXRjZHNlcnZlcnBiLkF1dGhVc2VyRGVsZXRlUmVxdWVzdEgAElAKGWF1dGhfdXNlcl9jaGFuZ2VfcGFzc3dvcmQYGCABKAsyKy5ldGNkc2VydmVycGIuQXV0aFVzZXJDaGFuZ2VQYXNzd29yZFJlcXVlc3RIABJGChRhdXRoX3VzZXJfZ3JhbnRfcm9sZRgZIAEoCzImLmV0Y2RzZXJ2ZXJwYi5BdXRoVXNlckdyYW50Um9sZVJlcXVlc3RIABJIChVhdXRoX3VzZXJfcmV2b2tlX3JvbGUYGiABKAsyJy5ldGNkc2VydmVycGIuQXV0aFVzZXJSZXZva2VSb2xlUmVxdWVzdEgAEjkKDWF1dGhfcm9sZV9hZGQYGyABKAsyIC5ldGNkc2VydmVycGIuQXV0aFJvbGVBZGRSZXF1ZXN0SAASPwoQYXV0aF9yb2xlX2RlbGV0ZRgcIAEoCzIjLmV0Y2RzZXJ2ZXJwYi5BdXRoUm9sZURlbGV0ZVJlcXVlc3RIABJSChphdXRoX3JvbGVfZ3JhbnRfcGVybWlzc2lvbhgdIAEoCzIsLmV0Y2RzZXJ2ZXJwYi5BdXRoUm9sZUdyYW50UGVybWlzc2lvblJlcXVlc3RIABJUChthdXRoX3JvbGVfcmV2b2tlX3Blcm1pc3Npb24YHiABKAsyLS5ldGNkc2VydmVycGIuQXV0aFJvbGVSZXZva2VQZXJtaXNzaW9uUmVxdWVzdEgAEigKCmF1dGhfbG9naW4YHyABKAsyEi5lZGdldGNkLkF1dGhMb2dpbkgAEjMKEGF1dGhfdG9rZW5fcmVuZXcYICABKAsyFy5lZGdldGNkLkF1dGhUb2tlblJlbmV3SAASNwoSYXV0aF90b2tlbnNfZXhwaXJlGCEgASgLMhkuZWRnZXRjZC5BdXRoVG9rZW5zRXhwaXJlSAASMAoOYXV0aF9ib290c3RyYXAYIiABKAsyFi5lZGdldGNkLkF1dGhCb290c3RyYXBIABIsCgxsZWFzZV9leHBpcmUYMiABKAsyFC5lZGdldGNkLkxlYXNlRXhwaXJlSAASOQoTY2x1c3Rlcl92ZXJzaW9uX3NldBgoIAEoCzIaLmVkZ2V0Y2QuQ2x1c3RlclZlcnNpb25TZXRIABI3ChJkb3duZ3JhZGVfaW5mb19zZXQYKSABKAsyGS5lZGdldGNkLkRvd25ncmFkZUluZm9TZXRIABIoCgptZW1iZXJfYWRkGDwgASgLMhIuZWRnZXRjZC5NZW1iZXJBZGRIABIuCg1tZW1iZXJfcmVtb3ZlGD0gASgLMhUuZWRnZXRjZC5NZW1iZXJSZW1vdmVIABIwCg5tZW1iZXJfcHJvbW90ZRg+IAEoCzIWLmVkZ2V0Y2QuTWVtYmVyUHJvbW90ZUgAEi4KDW1lbWJlcl91cGRhdGUYPyABKAsyFS5lZGdldGNkLk1lbWJlclVwZGF0ZUgAQgkKB3JlcXVlc3QiJAoRQ2x1c3RlclZlcnNpb25TZXQSDwoHdmVyc2lvbhgBIAEoCSI7ChBEb3duZ3JhZGVJbmZvU2V0Eg8KB2VuYWJsZWQYASABKAgSFgoOdGFyZ2V0X3ZlcnNpb24YAiABKAkiWAoNTWVtYmVyUHVibGlzaBIRCgltZW1iZXJfaWQYASABKAQSDAoEbmFtZRgCIAEoCRITCgtjbGllbnRfdXJscxgDIAMoCRIRCglwZWVyX3VybHMYBCADKAkicQoJQXV0aExvZ2luEgwKBG5hbWUYASABKAkSGQoRcGFzc3dvcmRfcmV2aXNpb24YAiABKAQSFQoNdXBncmFkZWRfaGFzaBgDIAEoCRIUCgx0b2tlbl9kaWdlc3QYBCABKAwSDgoGdHRsX21zGAUgASgDIjYKDkF1dGhUb2tlblJlbmV3EhQKDHRva2VuX2RpZ2VzdBgBIAEoDBIOCgZ0dGxfbXMYAiABKAMiEgoQQXV0aFRva2Vuc0V4cGlyZSIiCg1BdXRoQm9vdHN0cmFwEhEKCXJvb3RfaGFzaBgBIAEoCSJFCglNZW1iZXJBZGQSEQoJbWVtYmVyX2lkGAEgASgEEhEKCXBlZXJfdXJscxgCIAMoCRISCgppc19sZWFybmVyGAMgASgIIiEKDE1lbWJlclJlbW92ZRIRCgltZW1iZXJfaWQYASABKAQiIgoNTWVtYmVyUHJvbW90ZRIRCgltZW1iZXJfaWQYASABKAQiNAoMTWVtYmVyVXBkYXRlEhEKCW1lbWJlcl9pZBgBIAEoBBIRCglwZWVyX3VybHMYAiADKAkiMwoLTGVhc2VFeHBpcmUSEAoIbGVhc2VfaWQYASABKAMSEgoKZ2VuZXJhdGlvbhgCIAEoBCInChJSZW5ld0xlYXNlc1JlcXVlc3QSEQoJbGVhc2VfaWRzGAEgAygDIiMKE1JlbmV3TGVhc2VzUmVzcG9uc2USDAoEdHRscxgBIAMoAzJSCgZMZWFkZXISSAoLUmVuZXdMZWFzZXMSGy5lZGdldGNkLlJlbmV3TGVhc2VzUmVxdWVzdBocLmVkZ2V0Y2QuUmVuZXdMZWFzZXNSZXNwb25zZWIGcHJvdG8z", [file_rpc]);
 
 /**
  * @generated from message edgetcd.Command
@@ -52,6 +52,27 @@ export type Command = Message<"edgetcd.Command"> & {
    * @generated from field: uint64 only_in_term = 5;
    */
   onlyInTerm: bigint;
+
+  /**
+   * Who asks, and the revision of the users, roles and permissions by which that was found out.
+   * Checked at apply while authentication is on: the same decision on every member.
+   *
+   * @generated from field: string username = 6;
+   */
+  username: string;
+
+  /**
+   * @generated from field: uint64 auth_revision = 7;
+   */
+  authRevision: bigint;
+
+  /**
+   * The member's own doing, such as the end of a lease: nobody's permission is asked. Only a member
+   * sets it.
+   *
+   * @generated from field: bool internal = 8;
+   */
+  internal: boolean;
 
   /**
    * @generated from oneof edgetcd.Command.request
@@ -104,6 +125,144 @@ export type Command = Message<"edgetcd.Command"> & {
      */
     value: MemberPublish;
     case: "memberPublish";
+  } | {
+    /**
+     * Users, roles and permissions. No password ever enters the log: only what was made of it.
+     *
+     * @generated from field: etcdserverpb.AuthEnableRequest auth_enable = 20;
+     */
+    value: AuthEnableRequest;
+    case: "authEnable";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthDisableRequest auth_disable = 21;
+     */
+    value: AuthDisableRequest;
+    case: "authDisable";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthUserAddRequest auth_user_add = 22;
+     */
+    value: AuthUserAddRequest;
+    case: "authUserAdd";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthUserDeleteRequest auth_user_delete = 23;
+     */
+    value: AuthUserDeleteRequest;
+    case: "authUserDelete";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthUserChangePasswordRequest auth_user_change_password = 24;
+     */
+    value: AuthUserChangePasswordRequest;
+    case: "authUserChangePassword";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthUserGrantRoleRequest auth_user_grant_role = 25;
+     */
+    value: AuthUserGrantRoleRequest;
+    case: "authUserGrantRole";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthUserRevokeRoleRequest auth_user_revoke_role = 26;
+     */
+    value: AuthUserRevokeRoleRequest;
+    case: "authUserRevokeRole";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthRoleAddRequest auth_role_add = 27;
+     */
+    value: AuthRoleAddRequest;
+    case: "authRoleAdd";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthRoleDeleteRequest auth_role_delete = 28;
+     */
+    value: AuthRoleDeleteRequest;
+    case: "authRoleDelete";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthRoleGrantPermissionRequest auth_role_grant_permission = 29;
+     */
+    value: AuthRoleGrantPermissionRequest;
+    case: "authRoleGrantPermission";
+  } | {
+    /**
+     * @generated from field: etcdserverpb.AuthRoleRevokePermissionRequest auth_role_revoke_permission = 30;
+     */
+    value: AuthRoleRevokePermissionRequest;
+    case: "authRoleRevokePermission";
+  } | {
+    /**
+     * @generated from field: edgetcd.AuthLogin auth_login = 31;
+     */
+    value: AuthLogin;
+    case: "authLogin";
+  } | {
+    /**
+     * @generated from field: edgetcd.AuthTokenRenew auth_token_renew = 32;
+     */
+    value: AuthTokenRenew;
+    case: "authTokenRenew";
+  } | {
+    /**
+     * @generated from field: edgetcd.AuthTokensExpire auth_tokens_expire = 33;
+     */
+    value: AuthTokensExpire;
+    case: "authTokensExpire";
+  } | {
+    /**
+     * @generated from field: edgetcd.AuthBootstrap auth_bootstrap = 34;
+     */
+    value: AuthBootstrap;
+    case: "authBootstrap";
+  } | {
+    /**
+     * @generated from field: edgetcd.LeaseExpire lease_expire = 50;
+     */
+    value: LeaseExpire;
+    case: "leaseExpire";
+  } | {
+    /**
+     * What the cluster has agreed on about itself.
+     *
+     * @generated from field: edgetcd.ClusterVersionSet cluster_version_set = 40;
+     */
+    value: ClusterVersionSet;
+    case: "clusterVersionSet";
+  } | {
+    /**
+     * @generated from field: edgetcd.DowngradeInfoSet downgrade_info_set = 41;
+     */
+    value: DowngradeInfoSet;
+    case: "downgradeInfoSet";
+  } | {
+    /**
+     * Changes of membership. All but the update are entries of the configuration too.
+     *
+     * @generated from field: edgetcd.MemberAdd member_add = 60;
+     */
+    value: MemberAdd;
+    case: "memberAdd";
+  } | {
+    /**
+     * @generated from field: edgetcd.MemberRemove member_remove = 61;
+     */
+    value: MemberRemove;
+    case: "memberRemove";
+  } | {
+    /**
+     * @generated from field: edgetcd.MemberPromote member_promote = 62;
+     */
+    value: MemberPromote;
+    case: "memberPromote";
+  } | {
+    /**
+     * @generated from field: edgetcd.MemberUpdate member_update = 63;
+     */
+    value: MemberUpdate;
+    case: "memberUpdate";
   } | { case: undefined; value?: undefined };
 };
 
@@ -113,6 +272,49 @@ export type Command = Message<"edgetcd.Command"> & {
  */
 export const CommandSchema: GenMessage<Command> = /*@__PURE__*/
   messageDesc(file_command, 0);
+
+/**
+ * The version whose features every member has. It never goes down.
+ *
+ * @generated from message edgetcd.ClusterVersionSet
+ */
+export type ClusterVersionSet = Message<"edgetcd.ClusterVersionSet"> & {
+  /**
+   * @generated from field: string version = 1;
+   */
+  version: string;
+};
+
+/**
+ * Describes the message edgetcd.ClusterVersionSet.
+ * Use `create(ClusterVersionSetSchema)` to create a new message.
+ */
+export const ClusterVersionSetSchema: GenMessage<ClusterVersionSet> = /*@__PURE__*/
+  messageDesc(file_command, 1);
+
+/**
+ * An operator's wish to go back to the version before, or that it is no longer wished.
+ *
+ * @generated from message edgetcd.DowngradeInfoSet
+ */
+export type DowngradeInfoSet = Message<"edgetcd.DowngradeInfoSet"> & {
+  /**
+   * @generated from field: bool enabled = 1;
+   */
+  enabled: boolean;
+
+  /**
+   * @generated from field: string target_version = 2;
+   */
+  targetVersion: string;
+};
+
+/**
+ * Describes the message edgetcd.DowngradeInfoSet.
+ * Use `create(DowngradeInfoSetSchema)` to create a new message.
+ */
+export const DowngradeInfoSetSchema: GenMessage<DowngradeInfoSet> = /*@__PURE__*/
+  messageDesc(file_command, 2);
 
 /**
  * A member tells the cluster its name and where clients reach it.
@@ -146,5 +348,281 @@ export type MemberPublish = Message<"edgetcd.MemberPublish"> & {
  * Use `create(MemberPublishSchema)` to create a new message.
  */
 export const MemberPublishSchema: GenMessage<MemberPublish> = /*@__PURE__*/
-  messageDesc(file_command, 1);
+  messageDesc(file_command, 3);
+
+/**
+ * A member has found a user's password right, and gives out a token.
+ *
+ * @generated from message edgetcd.AuthLogin
+ */
+export type AuthLogin = Message<"edgetcd.AuthLogin"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The password that was checked, by the revision that set it: void when it has changed since.
+   *
+   * @generated from field: uint64 password_revision = 2;
+   */
+  passwordRevision: bigint;
+
+  /**
+   * The same password, hashed anew as new ones are; empty: it is so already.
+   *
+   * @generated from field: string upgraded_hash = 3;
+   */
+  upgradedHash: string;
+
+  /**
+   * SHA-256 of the token's letters; empty when tokens are signed and not kept.
+   *
+   * @generated from field: bytes token_digest = 4;
+   */
+  tokenDigest: Uint8Array;
+
+  /**
+   * @generated from field: int64 ttl_ms = 5;
+   */
+  ttlMs: bigint;
+};
+
+/**
+ * Describes the message edgetcd.AuthLogin.
+ * Use `create(AuthLoginSchema)` to create a new message.
+ */
+export const AuthLoginSchema: GenMessage<AuthLogin> = /*@__PURE__*/
+  messageDesc(file_command, 4);
+
+/**
+ * A token is in use: it lives for another while, from the time of this command on.
+ *
+ * @generated from message edgetcd.AuthTokenRenew
+ */
+export type AuthTokenRenew = Message<"edgetcd.AuthTokenRenew"> & {
+  /**
+   * @generated from field: bytes token_digest = 1;
+   */
+  tokenDigest: Uint8Array;
+
+  /**
+   * @generated from field: int64 ttl_ms = 2;
+   */
+  ttlMs: bigint;
+};
+
+/**
+ * Describes the message edgetcd.AuthTokenRenew.
+ * Use `create(AuthTokenRenewSchema)` to create a new message.
+ */
+export const AuthTokenRenewSchema: GenMessage<AuthTokenRenew> = /*@__PURE__*/
+  messageDesc(file_command, 5);
+
+/**
+ * Tokens whose time was over before the time of this command are removed.
+ *
+ * @generated from message edgetcd.AuthTokensExpire
+ */
+export type AuthTokensExpire = Message<"edgetcd.AuthTokensExpire"> & {
+};
+
+/**
+ * Describes the message edgetcd.AuthTokensExpire.
+ * Use `create(AuthTokensExpireSchema)` to create a new message.
+ */
+export const AuthTokensExpireSchema: GenMessage<AuthTokensExpire> = /*@__PURE__*/
+  messageDesc(file_command, 6);
+
+/**
+ * The way into a closed deployment: makes the root user and turns authentication on, once.
+ *
+ * @generated from message edgetcd.AuthBootstrap
+ */
+export type AuthBootstrap = Message<"edgetcd.AuthBootstrap"> & {
+  /**
+   * @generated from field: string root_hash = 1;
+   */
+  rootHash: string;
+};
+
+/**
+ * Describes the message edgetcd.AuthBootstrap.
+ * Use `create(AuthBootstrapSchema)` to create a new message.
+ */
+export const AuthBootstrapSchema: GenMessage<AuthBootstrap> = /*@__PURE__*/
+  messageDesc(file_command, 7);
+
+/**
+ * A member joins: from this entry on it is sent the log, and a voter is counted.
+ *
+ * @generated from message edgetcd.MemberAdd
+ */
+export type MemberAdd = Message<"edgetcd.MemberAdd"> & {
+  /**
+   * Drawn by the proposer, which knows the time: no member ever comes back under an old id.
+   *
+   * @generated from field: uint64 member_id = 1;
+   */
+  memberId: bigint;
+
+  /**
+   * @generated from field: repeated string peer_urls = 2;
+   */
+  peerUrls: string[];
+
+  /**
+   * @generated from field: bool is_learner = 3;
+   */
+  isLearner: boolean;
+};
+
+/**
+ * Describes the message edgetcd.MemberAdd.
+ * Use `create(MemberAddSchema)` to create a new message.
+ */
+export const MemberAddSchema: GenMessage<MemberAdd> = /*@__PURE__*/
+  messageDesc(file_command, 8);
+
+/**
+ * A member leaves for good.
+ *
+ * @generated from message edgetcd.MemberRemove
+ */
+export type MemberRemove = Message<"edgetcd.MemberRemove"> & {
+  /**
+   * @generated from field: uint64 member_id = 1;
+   */
+  memberId: bigint;
+};
+
+/**
+ * Describes the message edgetcd.MemberRemove.
+ * Use `create(MemberRemoveSchema)` to create a new message.
+ */
+export const MemberRemoveSchema: GenMessage<MemberRemove> = /*@__PURE__*/
+  messageDesc(file_command, 9);
+
+/**
+ * A learner becomes a voter.
+ *
+ * @generated from message edgetcd.MemberPromote
+ */
+export type MemberPromote = Message<"edgetcd.MemberPromote"> & {
+  /**
+   * @generated from field: uint64 member_id = 1;
+   */
+  memberId: bigint;
+};
+
+/**
+ * Describes the message edgetcd.MemberPromote.
+ * Use `create(MemberPromoteSchema)` to create a new message.
+ */
+export const MemberPromoteSchema: GenMessage<MemberPromote> = /*@__PURE__*/
+  messageDesc(file_command, 10);
+
+/**
+ * Where a member is reached by its peers from now on.
+ *
+ * @generated from message edgetcd.MemberUpdate
+ */
+export type MemberUpdate = Message<"edgetcd.MemberUpdate"> & {
+  /**
+   * @generated from field: uint64 member_id = 1;
+   */
+  memberId: bigint;
+
+  /**
+   * @generated from field: repeated string peer_urls = 2;
+   */
+  peerUrls: string[];
+};
+
+/**
+ * Describes the message edgetcd.MemberUpdate.
+ * Use `create(MemberUpdateSchema)` to create a new message.
+ */
+export const MemberUpdateSchema: GenMessage<MemberUpdate> = /*@__PURE__*/
+  messageDesc(file_command, 11);
+
+/**
+ * A lease has run out, says the leader that counted its time. Void when the lease is not the one
+ * that it counted: one that was revoked may have been granted again under the same id.
+ *
+ * @generated from message edgetcd.LeaseExpire
+ */
+export type LeaseExpire = Message<"edgetcd.LeaseExpire"> & {
+  /**
+   * @generated from field: int64 lease_id = 1;
+   */
+  leaseId: bigint;
+
+  /**
+   * @generated from field: uint64 generation = 2;
+   */
+  generation: bigint;
+};
+
+/**
+ * Describes the message edgetcd.LeaseExpire.
+ * Use `create(LeaseExpireSchema)` to create a new message.
+ */
+export const LeaseExpireSchema: GenMessage<LeaseExpire> = /*@__PURE__*/
+  messageDesc(file_command, 12);
+
+/**
+ * @generated from message edgetcd.RenewLeasesRequest
+ */
+export type RenewLeasesRequest = Message<"edgetcd.RenewLeasesRequest"> & {
+  /**
+   * @generated from field: repeated int64 lease_ids = 1;
+   */
+  leaseIds: bigint[];
+};
+
+/**
+ * Describes the message edgetcd.RenewLeasesRequest.
+ * Use `create(RenewLeasesRequestSchema)` to create a new message.
+ */
+export const RenewLeasesRequestSchema: GenMessage<RenewLeasesRequest> = /*@__PURE__*/
+  messageDesc(file_command, 13);
+
+/**
+ * @generated from message edgetcd.RenewLeasesResponse
+ */
+export type RenewLeasesResponse = Message<"edgetcd.RenewLeasesResponse"> & {
+  /**
+   * For each lease what it has left, in whole seconds; 0: it does not exist any more.
+   *
+   * @generated from field: repeated int64 ttls = 1;
+   */
+  ttls: bigint[];
+};
+
+/**
+ * Describes the message edgetcd.RenewLeasesResponse.
+ * Use `create(RenewLeasesResponseSchema)` to create a new message.
+ */
+export const RenewLeasesResponseSchema: GenMessage<RenewLeasesResponse> = /*@__PURE__*/
+  messageDesc(file_command, 14);
+
+/**
+ * What members ask of the one that leads, and clients never do.
+ *
+ * @generated from service edgetcd.Leader
+ */
+export const Leader: GenService<{
+  /**
+   * Renews leases, all at once for the clients of one member.
+   *
+   * @generated from rpc edgetcd.Leader.RenewLeases
+   */
+  renewLeases: {
+    methodKind: "unary";
+    input: typeof RenewLeasesRequestSchema;
+    output: typeof RenewLeasesResponseSchema;
+  },
+}> = /*@__PURE__*/
+  serviceDesc(file_command, 0);
 

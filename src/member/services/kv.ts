@@ -25,7 +25,7 @@ export function kvService(host: ServiceHost): Route[] {
     unary(KV.method.range, async (request, context) => {
       validateRange(request);
       if (!request.serializable) await host.linearizable(context);
-      const response = host.machine.range(request);
+      const response = host.machine.range(request, host.caller(context));
       response.header = host.header(host.machine.revision);
       return response;
     }),
@@ -47,7 +47,7 @@ export function kvService(host: ServiceHost): Route[] {
       validateTxn(request, host.settings.txnOpsMax);
       if (isReadOnlyTxn(request)) {
         if (!isSerializableTxn(request)) await host.linearizable(context);
-        const response = host.machine.readTxn(request);
+        const response = host.machine.readTxn(request, host.caller(context));
         response.header = host.header(host.machine.revision);
         return response;
       }

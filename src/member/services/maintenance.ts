@@ -5,7 +5,9 @@ import {
   type AlarmResponse,
   AlarmResponseSchema,
   AlarmType,
+  DefragmentResponseSchema,
   HashKVResponseSchema,
+  HashResponseSchema,
   Maintenance,
   MoveLeaderResponseSchema,
   StatusResponseSchema,
@@ -13,7 +15,8 @@ import {
 import { isNoAlarm } from '../../state/validate.ts';
 import { idOfNumber, numberOfId } from '../identity.ts';
 import { ETCD_VERSION } from '../version.ts';
-import { type Route, type ServiceHost, unary } from './service.ts';
+import { downgrade } from './downgrade.ts';
+import { type Route, type ServiceHost, type StreamRoute, stream, unary } from './service.ts';
 
 /** The methods of etcd's Maintenance service that are served. */
 export function maintenanceService(host: ServiceHost): Route[] {
@@ -37,7 +40,8 @@ export function maintenanceService(host: ServiceHost): Route[] {
     }),
     // Of this member alone, as in etcd: it is asked of each one to compare them.
     unary(Maintenance.method.hashKV, async (request) => {
-      const { hash, compactRevision, hashRevision } = host.machine.hashKv(Number(request.revision));
+      const revision = Number(request.revision);
+      const { hash, compactRevision, hashRevision } = await host.upkeep.hashKeys(revision);
       return create(HashKVResponseSchema, {
         header: host.header(host.machine.revision),
         hash,
@@ -45,6 +49,16 @@ export function maintenanceService(host: ServiceHost): Route[] {
         hashRevision: BigInt(hashRevision),
       });
     }),
+    unary(Maintenance.method.hash, async () => {
+      const hash = await host.upkeep.hashTables();
+      return create(HashResponseSchema, { header: host.header(host.machine.revision), hash });
+    }),
+    // Without a header, as etcd's.
+    unary(Maintenance.method.defragment, async () => {
+      await host.upkeep.defragment();
+      return create(DefragmentResponseSchema);
+    }),
+    unary(Maintenance.method.downgrade, (request, context) => downgrade(host, request, context)),
     unary(Maintenance.method.moveLeader, async (request) => {
       const { raft } = host.node.status;
       if (raft.role !== 'leader') throw EtcdError.of('notLeader');
@@ -52,6 +66,28 @@ export function maintenanceService(host: ServiceHost): Route[] {
       if (!raft.confState.voters.includes(target)) throw EtcdError.of('badLeaderTransferee');
       await host.transferLeadership(target);
       return create(MoveLeaderResponseSchema, { header: host.header(host.machine.revision) });
+    }),
+  ];
+}
+
+/** A copy of the state of the member that is asked. */
+export function maintenanceStreams(host: ServiceHost): StreamRoute[] {
+  return [
+    stream(Maintenance.method.snapshot, (sink) => {
+      const snapshot = host.upkeep.openSnapshot(sink);
+      let asked = false;
+      return {
+        receive: () => {
+          if (!asked) snapshot.pump();
+          asked = true;
+        },
+        // An empty body is a request too: it has no fields.
+        halfClosed: () => {
+          if (!asked) snapshot.pump();
+          asked = true;
+        },
+        closed: () => snapshot.close(),
+      };
     }),
   ];
 }

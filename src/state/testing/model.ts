@@ -47,6 +47,9 @@ interface State {
   revision: bigint;
   compactRevision: bigint;
   leases: Map<bigint, bigint>;
+  /** Of each lease, and of the newest one. */
+  generations: Map<bigint, bigint>;
+  generation: bigint;
 }
 
 export interface ModelOutcome {
@@ -59,7 +62,14 @@ export interface ModelOutcome {
  * end. Slow and obvious; the state machine is compared with it.
  */
 export class Model {
-  #state: State = { changes: [], revision: 1n, compactRevision: -1n, leases: new Map() };
+  #state: State = {
+    changes: [],
+    revision: 1n,
+    compactRevision: -1n,
+    leases: new Map(),
+    generations: new Map(),
+    generation: 0n,
+  };
 
   get revision(): bigint {
     return this.#state.revision;
@@ -75,12 +85,19 @@ export class Model {
 
   clone(): Model {
     const copy = new Model();
-    const { changes, leases } = this.#state;
-    copy.#state = { ...this.#state, changes: [...changes], leases: new Map(leases) };
+    const { changes, leases, generations } = this.#state;
+    copy.#state = {
+      ...this.#state,
+      changes: [...changes],
+      leases: new Map(leases),
+      generations: new Map(generations),
+    };
     return copy;
   }
 
-  apply(request: Command['request']): ModelOutcome {
+  /** @param isVoid it is bound to another term than that of its entry */
+  apply(request: Command['request'], isVoid = false): ModelOutcome {
+    if (isVoid) return { response: null, error: EtcdError.of('notLeader').message };
     const before = this.clone().#state;
     try {
       const response = this.#evaluate(request);
@@ -165,18 +182,26 @@ export class Model {
         const { ID, TTL } = request.value;
         if (this.#state.leases.has(ID)) throw EtcdError.of('leaseExists');
         this.#state.leases.set(ID, TTL);
+        this.#state.generations.set(ID, ++this.#state.generation);
         return create(LeaseGrantResponseSchema, { ID, TTL });
       }
-      case 'leaseRevoke': {
-        const { ID } = request.value;
-        if (!this.#state.leases.has(ID)) throw EtcdError.of('leaseNotFound');
-        for (const key of this.keysOfLease(ID)) this.#change(key, null);
-        this.#state.leases.delete(ID);
-        return create(LeaseRevokeResponseSchema);
+      case 'leaseRevoke':
+        return this.#endLease(request.value.ID);
+      case 'leaseExpire': {
+        const { leaseId, generation } = request.value;
+        const isSame = this.#state.generations.get(leaseId) === generation;
+        return this.#endLease(isSame ? leaseId : null);
       }
       default:
         throw new Error(`the model does not know ${request.case}`);
     }
+  }
+
+  #endLease(id: bigint | null) {
+    if (id === null || !this.#state.leases.has(id)) throw EtcdError.of('leaseNotFound');
+    for (const key of this.keysOfLease(id)) this.#change(key, null);
+    this.#state.leases.delete(id);
+    return create(LeaseRevokeResponseSchema);
   }
 
   #put(request: PutRequest) {

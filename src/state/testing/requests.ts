@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import fc from 'fast-check';
-import type { Command } from '../../api/gen/command_pb.ts';
+import { type Command, LeaseExpireSchema } from '../../api/gen/command_pb.ts';
 import {
   CompactionRequestSchema,
   type Compare,
@@ -188,5 +188,14 @@ export const commandRequest: fc.Arbitrary<MakeRequest> = fc.oneof(
       case: 'leaseRevoke' as const,
       value: create(LeaseRevokeRequestSchema, { ID }),
     })),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(lease, fc.bigInt({ min: 1n, max: 4n }))
+      .map(([leaseId, generation]) => () => ({
+        case: 'leaseExpire' as const,
+        value: create(LeaseExpireSchema, { leaseId, generation }),
+      })),
   },
 );

@@ -29,6 +29,7 @@ const RESPONSES: Partial<Record<NonNullable<Command['request']['case']>, DescMes
   compaction: CompactionResponseSchema,
   leaseGrant: LeaseGrantResponseSchema,
   leaseRevoke: LeaseRevokeResponseSchema,
+  leaseExpire: LeaseRevokeResponseSchema,
 };
 
 /**
@@ -46,6 +47,12 @@ interface Sending {
   readonly model: Model;
   readonly chain: number;
 }
+
+const EVERY_KEY = create(RangeRequestSchema, {
+  key: Uint8Array.of(0),
+  rangeEnd: Uint8Array.of(0),
+  countOnly: true,
+});
 
 /** A state machine on a disk that can crash, driven beside the model. */
 export class Rig {
@@ -77,13 +84,16 @@ export class Rig {
     return this.#store;
   }
 
-  /** Applies a command to both; requests that a member would not propose are left out. */
-  command(request: Command['request'], repeated = false): void {
+  /**
+   * Applies a command to both; requests that a member would not propose are left out.
+   * @param onlyInTerm the entry has the term 1
+   */
+  command(request: Command['request'], repeated = false, onlyInTerm = 0n): void {
     if (request.case === 'txn' && !isValid(request.value)) return;
     const sequence = BigInt(this.#entries.length + 1);
-    const data = encodeCommand({ memberId: 'm1', epoch: 1n, sequence, request });
+    const data = encodeCommand({ memberId: 'm1', epoch: 1n, sequence, onlyInTerm, request });
     this.#apply(data);
-    const model = this.#model.apply(request);
+    const model = this.#model.apply(request, onlyInTerm > 1n);
     const result = must(this.#last, 'no result');
     const schema = must(RESPONSES[must(request.case, 'no case')], 'no schema');
     same(`error of ${request.case}`, result.error?.message ?? null, model.error);
@@ -170,6 +180,8 @@ export class Rig {
   /** Compares everything that can be read: every revision, every event, every lease. */
   checkAll(): void {
     this.#checkMachine(this.#machine, this.#model);
+    const { keyCount } = this.#machine.status;
+    same('number of keys', keyCount, Number(this.#machine.range(EVERY_KEY).count));
     const low = Math.max(this.#machine.compactRevision, 1);
     for (let revision = low; revision <= this.#machine.revision; revision++) {
       const { hash } = this.#machine.hashKv(revision);

@@ -6,11 +6,15 @@ import type { Rig } from './rig.ts';
 export type Step = (rig: Rig) => void;
 
 const command: fc.Arbitrary<Step> = fc
-  .tuple(commandRequest, fc.constantFrom(false, false, false, false, true))
+  .tuple(
+    commandRequest,
+    fc.constantFrom(false, false, false, false, true),
+    fc.constantFrom(0n, 0n, 0n, 0n, 0n, 0n, 0n, 1n, 2n),
+  )
   .map(
-    ([make, repeated]) =>
+    ([make, repeated, onlyInTerm]) =>
       (rig) =>
-        rig.command(make(rig.revision), repeated),
+        rig.command(make(rig.revision), repeated, onlyInTerm),
   );
 
 const read: fc.Arbitrary<Step> = rangeRequest.map((make) => (rig) => rig.check(make(rig.revision)));

@@ -8,36 +8,54 @@ import type { Instance } from '../instance.ts';
 import type { Observer } from '../observer.ts';
 import type { World } from '../world.ts';
 import { CommittedLog } from './committed_log.ts';
+import { ConfigurationChecker } from './configurations.ts';
 import { ContactChecker } from './contact.ts';
 import { DurabilityChecker } from './durability.ts';
 import { ElectionChecker } from './elections.ts';
+import { LeaseChecker } from './leases.ts';
+import { LockChecker } from './locks.ts';
 import { LogChecker } from './log.ts';
 import { OperationChecker } from './reads.ts';
+import { RoundChecker } from './rounds.ts';
 import { StateChecker } from './state.ts';
 import type { View } from './view.ts';
+import { VoteChecker } from './votes.ts';
+import { WatchChecker } from './watches.ts';
 
 /** Hands what happens to the checkers, each of which holds a group of invariants. */
 export class Checkers implements Observer {
   readonly committed: CommittedLog;
+  readonly configurations: ConfigurationChecker;
   readonly operations: OperationChecker;
   readonly state: StateChecker;
+  readonly leases: LeaseChecker;
+  readonly watches: WatchChecker;
+  readonly locks: LockChecker;
   readonly #world: World;
   readonly #elections: ElectionChecker;
   readonly #log: LogChecker;
   readonly #durability: DurabilityChecker;
   readonly #contact: ContactChecker;
+  readonly #votes = new VoteChecker();
+  readonly #rounds: RoundChecker;
   readonly #views = new Map<Instance, View>();
 
   constructor(world: World, images: ReadonlyMap<MemberId, DiskImage>) {
     const { coverage } = world;
     this.#world = world;
-    this.committed = new CommittedLog(coverage);
-    this.state = new StateChecker(this.committed, coverage, world.fork());
+    const founders = world.plan.members.map(({ id }) => id);
+    this.committed = new CommittedLog(founders, coverage);
+    this.configurations = new ConfigurationChecker(this.committed, coverage);
+    this.leases = new LeaseChecker(world, this.committed);
+    this.watches = new WatchChecker(world, this.committed);
+    this.locks = new LockChecker(world, this.committed);
+    this.state = new StateChecker(this.committed, this.leases, coverage, world.fork());
     this.#elections = new ElectionChecker(coverage);
-    this.operations = new OperationChecker(this.committed, this.#elections, coverage);
-    this.#log = new LogChecker(this.committed, coverage, images);
+    this.#rounds = new RoundChecker(world, this.configurations);
+    this.operations = new OperationChecker(world, this.committed, this.#elections, this.#rounds);
+    this.#log = new LogChecker(this.committed, this.configurations, coverage, images);
     this.#durability = new DurabilityChecker(images, this.#elections);
-    this.#contact = new ContactChecker(world, images.size);
+    this.#contact = new ContactChecker(world);
   }
 
   started(instance: Instance): void {
@@ -54,7 +72,9 @@ export class Checkers implements Observer {
       uncommitted: uncommittedEntries(instance.disk.live, raft.commit),
       heardUs: new Map(),
       match: new Map(),
+      confState: raft.confState,
       leaderSinceUs: 0,
+      quiescent: false,
     });
     this.state.started(instance);
   }
@@ -64,9 +84,11 @@ export class Checkers implements Observer {
     const status = instance.node.status.raft;
     this.#log.stepped(instance, view, status);
     this.state.stepped(instance, view);
+    this.configurations.stepped(instance);
     this.#rolesChanged(instance, view, status);
     this.#contact.stepped(instance, view, status);
     this.operations.settle();
+    this.watches.settle();
   }
 
   dying(instance: Instance): void {
@@ -79,6 +101,8 @@ export class Checkers implements Observer {
     if (batch.snapshot !== null) view.installed = batch.snapshot.meta.index;
     const first = batch.entries[0];
     if (first !== undefined) this.#elections.writesAsLeader(instance, first.index);
+    this.#votes.writing(instance, batch);
+    this.configurations.writing(instance, view, batch);
     this.#log.writing(instance, view, batch);
   }
 
@@ -89,12 +113,14 @@ export class Checkers implements Observer {
 
   sending(instance: Instance, messages: readonly Message[]): void {
     this.#durability.sending(instance, messages);
+    this.#rounds.sending(messages);
     if (messages.some(({ type }) => type === 'propose'))
       this.#world.coverage.add('commandsForwarded');
   }
 
   receiving(instance: Instance, messages: readonly Message[]): void {
     this.#contact.receiving(this.#view(instance), messages);
+    this.#votes.receiving(instance, messages);
   }
 
   applied(instance: Instance, result: ApplyResult): void {
@@ -106,10 +132,14 @@ export class Checkers implements Observer {
     const isNew = status.role === 'leader' && (!wasLeader || status.term !== view.term);
     if (isNew) {
       this.#elections.elected(instance, status.term);
+      this.#votes.elected(instance, status.term, [view.confState, status.confState]);
       this.#log.elected(instance, status.term);
       this.#contact.elected(view);
     } else if (wasLeader && status.role !== 'leader') this.#world.coverage.add('leadersDeposed');
     view.role = status.role;
+    // Whom a change makes a voter has not been able to say anything yet.
+    if (view.confState !== status.confState) view.leaderSinceUs = this.#world.nowUs;
+    view.confState = status.confState;
     view.term = status.term;
   }
 

@@ -1,10 +1,12 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
 import { must } from '../../../src/lib/assert.ts';
-import { equalBytes, mapKey } from '../../../src/lib/bytes.ts';
-import { type Entry, EntryKind } from '../../../src/raft/message.ts';
+import { EMPTY_BYTES, equalBytes, mapKey } from '../../../src/lib/bytes.ts';
+import { contextOf } from '../../../src/raft/confchange.ts';
+import { type Entry, EntryKind, type MemberId } from '../../../src/raft/message.ts';
 import type { Coverage } from '../coverage.ts';
 import type { ModelAnswer } from '../model/answer.ts';
+import { type ModelRights, NO_RIGHTS } from '../model/auth.ts';
 import { ModelMachine, type ModelMoment } from '../model/machine.ts';
 import { holds } from '../violation.ts';
 
@@ -15,6 +17,7 @@ export interface CommittedEntry {
   /** Null when the entry has no effect: it opens a term, or repeats a command. */
   readonly answer: ModelAnswer | null;
   readonly moment: ModelMoment;
+  readonly rights: ModelRights;
 }
 
 /**
@@ -22,17 +25,29 @@ export interface CommittedEntry {
  * Replayed through the model entry by entry, it says what every answer must be.
  */
 export class CommittedLog {
-  readonly model = new ModelMachine();
-  readonly #entries: CommittedEntry[] = [];
+  readonly model: ModelMachine;
+  readonly #entries: CommittedEntry[];
   readonly #coverage: Coverage;
   readonly #values = new Set<string>();
+  readonly #observers: ((entry: CommittedEntry) => void)[] = [];
 
-  constructor(coverage: Coverage) {
+  constructor(founders: readonly MemberId[], coverage: Coverage) {
     this.#coverage = coverage;
+    this.model = new ModelMachine(founders.map((id) => BigInt(`0x${id}`)));
+    // Every log begins after an entry that nobody holds (member/instance.ts).
+    const entry = { index: 1, term: 0, kind: EntryKind.normal, data: EMPTY_BYTES };
+    this.#entries = [
+      { entry, command: null, answer: null, moment: this.model.moment, rights: this.model.rights },
+    ];
   }
 
   get lastIndex(): number {
     return this.#entries.length;
+  }
+
+  /** Told of every entry once it is known to be committed. */
+  onCommit(observe: (entry: CommittedEntry) => void): void {
+    this.#observers.push(observe);
   }
 
   at(index: number): CommittedEntry {
@@ -42,6 +57,11 @@ export class CommittedLog {
   /** The state after the entry; the empty state at 0. */
   momentAt(index: number): ModelMoment {
     return index === 0 ? { revision: 1, compactRevision: -1 } : this.at(index).moment;
+  }
+
+  /** Who may do what after the entry. */
+  rightsAt(index: number): { readonly rights: ModelRights } {
+    return index === 0 ? { rights: NO_RIGHTS } : this.at(index);
   }
 
   termAt(index: number): number {
@@ -63,23 +83,36 @@ export class CommittedLog {
       'L2',
       () => `${who} commits ${entry.index} after a gap`,
     );
-    this.#entries.push(this.#replay(entry));
+    const committed = this.#replay(entry);
+    this.#entries.push(committed);
+    for (const observe of this.#observers) observe(committed);
     return true;
   }
 
   #replay(entry: Entry): CommittedEntry {
     const before = this.momentAt(entry.index - 1);
+    if (entry.kind === EntryKind.confChange && entry.data.length > 0) {
+      const command = fromBinary(CommandSchema, contextOf(entry.data));
+      const answer = this.model.changeMembers(command.request);
+      return { entry, command, answer, moment: before, rights: this.model.rights };
+    }
     if (entry.kind !== EntryKind.normal || entry.data.length === 0) {
-      return { entry, command: null, answer: null, moment: before };
+      return { entry, command: null, answer: null, moment: before, rights: this.model.rights };
     }
     const command = fromBinary(CommandSchema, entry.data);
     const answer = this.model.apply(command, entry.term);
     if (answer === null) this.#coverage.add('duplicateCommandsDropped');
     else this.#cover(command, answer);
-    return { entry, command, answer, moment: this.model.moment };
+    return { entry, command, answer, moment: this.model.moment, rights: this.model.rights };
   }
 
   #cover(command: Command, answer: ModelAnswer): void {
+    if (answer.type === 'error' && answer.error === 'permissionDenied') {
+      this.#coverage.add('requestsDenied');
+    }
+    if (answer.type === 'error' && answer.error === 'authOldRevision') {
+      this.#coverage.add('requestsOfOldRevision');
+    }
     if (answer.type === 'txn') {
       this.#coverage.add(answer.succeeded ? 'txnsSucceeded' : 'txnsFailed');
     }

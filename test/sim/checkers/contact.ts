@@ -1,8 +1,10 @@
-import type { Message } from '../../../src/raft/message.ts';
+import { limits } from '../../../src/config.ts';
+import type { MemberId, Message } from '../../../src/raft/message.ts';
 import type { RaftStatus } from '../../../src/raft/raft.ts';
 import type { Instance } from '../instance.ts';
 import { holds } from '../violation.ts';
 import type { World } from '../world.ts';
+import { isQuorum } from './quorum.ts';
 import type { View } from './view.ts';
 
 /**
@@ -13,11 +15,9 @@ const SLACK = 1.1;
 /** E7 and L10: a leader's knowledge of its peers. */
 export class ContactChecker {
   readonly #world: World;
-  readonly #size: number;
 
-  constructor(world: World, size: number) {
+  constructor(world: World) {
     this.#world = world;
-    this.#size = size;
   }
 
   elected(view: View): void {
@@ -31,10 +31,16 @@ export class ContactChecker {
   }
 
   stepped(instance: Instance, view: View, status: RaftStatus): void {
-    if (status.role !== 'leader') return;
+    if (status.role !== 'leader') {
+      view.quiescent = false;
+      return;
+    }
     this.#checkMatch(instance, view, status);
-    if (status.quiescent) {
-      if (view.leaderSinceUs !== this.#world.nowUs) this.#world.coverage.add('quiesced');
+    const slept = view.quiescent;
+    view.quiescent = status.quiescent;
+    if (status.quiescent && !slept) this.#world.coverage.add('quiesced');
+    // Whoever sleeps hears nobody, and has just woken now at the latest.
+    if (status.quiescent || slept) {
       view.leaderSinceUs = this.#world.nowUs;
       return;
     }
@@ -44,13 +50,16 @@ export class ContactChecker {
   /** E7: contact with a quorum is younger than one election timeout, by the leader's own clock. */
   #checkContact(instance: Instance, view: View): void {
     const { nowUs, plan } = this.#world;
-    const limitUs = (plan.electionTimeoutMs * 1000 * SLACK) / instance.owner.clockRate + 1000;
+    // An acknowledgement that changes nothing waits for what comes next, so long at most.
+    const limitMs = plan.electionTimeoutMs * SLACK + limits.commitDelayMs;
+    const limitUs = (limitMs * 1000) / instance.owner.clockRate + 1000;
     const sinceUs = Math.max(view.leaderSinceUs, instance.pausedUntilUs);
     if (nowUs - sinceUs <= limitUs) return;
-    let heard = 1;
-    for (const atUs of view.heardUs.values()) if (nowUs - atUs <= limitUs) heard++;
-    holds(heard * 2 > this.#size, 'E7', () => {
-      return `${instance.name} leads and has heard ${heard - 1} of ${this.#size - 1} peers within an election timeout`;
+    const { confState } = view;
+    const has = (id: MemberId) =>
+      id === instance.id || nowUs - (view.heardUs.get(id) ?? 0) <= limitUs;
+    holds(isQuorum(confState, has), 'E7', () => {
+      return `${instance.name} leads and has heard no quorum within an election timeout`;
     });
   }
 

@@ -16,6 +16,8 @@ export class DurabilityChecker {
 
   /** The messages leave the instance now. */
   sending(instance: Instance, messages: readonly Message[]): void {
+    // The platform lies to it: it cannot know better, and nobody may believe it.
+    if (instance.unfenced) return;
     for (const message of messages) this.#check(instance, message);
   }
 
@@ -65,7 +67,8 @@ function holdsLog(instance: Instance, image: DiskImage, { index, term }: AppendR
   if ((image.termAt(image.lastIndex) ?? 0) > term) return true;
   if (index > image.lastIndex) return false;
   const { live } = instance.disk;
-  const inMemory = live.termAt(index) ?? 0;
+  // Beyond its end, what it ends in counts: a later leader has cut it off there.
+  const inMemory = live.termAt(Math.min(index, live.lastIndex)) ?? 0;
   // Replaced since in memory, by a later leader: that is on its way to the disk, after this.
   return inMemory > term || index <= live.snapshot.index || inMemory === image.termAt(index);
 }

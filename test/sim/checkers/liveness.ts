@@ -1,11 +1,14 @@
 import { create } from '@bufbuild/protobuf';
+import type { EtcdError } from '../../../src/api/error.ts';
 import { RangeRequestSchema } from '../../../src/api/gen/rpc_pb.ts';
 import { utf8 } from '../../../src/lib/bytes.ts';
 import type { Clients } from '../clients.ts';
+import type { Cluster } from '../cluster.ts';
 import type { Instance } from '../instance.ts';
 import type { Member } from '../member.ts';
 import { LATENESS_MAX } from '../network.ts';
 import { holds } from '../violation.ts';
+import type { Goal } from '../workloads/workload.ts';
 import type { World } from '../world.ts';
 import type { Checkers } from './checkers.ts';
 
@@ -17,63 +20,81 @@ const ELECTIONS = 10;
  */
 export class LivenessChecker {
   readonly #world: World;
-  readonly #members: readonly Member[];
+  readonly #cluster: Cluster;
   readonly #clients: Clients;
   readonly #checkers: Checkers;
 
-  constructor(world: World, members: readonly Member[], clients: Clients, checkers: Checkers) {
+  constructor(world: World, cluster: Cluster, clients: Clients) {
     this.#world = world;
-    this.#members = members;
+    this.#cluster = cluster;
     this.#clients = clients;
-    this.#checkers = checkers;
+    this.#checkers = cluster.checkers;
+  }
+
+  /** Those that must recover: members by the last configuration whose disks exist. */
+  get #members(): readonly Member[] {
+    const { voters, learners } = this.#checkers.configurations.current;
+    const belongs = ({ id }: Member) => voters.includes(id) || learners.includes(id);
+    return this.#cluster.members.filter(belongs);
   }
 
   /** Runs the cluster to its end. @throws Violation */
-  check(): void {
+  async check(goals: readonly Goal[]): Promise<void> {
     this.#clients.stop();
-    this.#reaches('V1', 'one leader that all follow', () => this.#hasOneLeader());
-    this.#reaches('V2', 'an answer for every request', () => this.#clients.openCount === 0);
+    await this.#reaches('V1', 'one leader that all follow', () => this.#hasOneLeader());
+    await this.#reaches('V2', 'an answer for every request', () => this.#clients.openCount === 0);
     // A member that catches up by a snapshot cannot tell its clients what became of their writes.
-    this.#reaches('V3', 'equal members', () => this.#areEqual());
-    this.#serves();
-    this.#reaches('V3', 'equal members again', () => this.#areEqual());
+    await this.#reaches('V3', 'equal members', () => this.#areEqual());
+    await this.#serves();
+    for (const { invariant, missing, extraMs } of goals) {
+      const goal = () => missing() ?? 'nothing';
+      await this.#reaches(invariant, goal, () => missing() === null, extraMs);
+    }
+    await this.#reaches('V3', 'equal members again', () => this.#areEqual());
     for (const member of this.#members) {
       const { machine } = instanceOf(member).node;
       this.#checkers.state.deepCheck(`member ${member.number}`, machine, 'V5');
     }
-    if (this.#world.plan.quiesceAfterMs > 0) this.#sleeps();
+    if (this.#world.plan.quiesceAfterMs > 0) await this.#sleeps();
   }
 
   /** P4: a cluster without work falls silent, sets no timer, and (V7) wakes when it is asked. */
-  #sleeps(): void {
+  async #sleeps(): Promise<void> {
     const { electionTimeoutMs, quiesceAfterMs } = this.#world.plan;
     // A superseded instance that asks for votes for ever keeps no one from serving, but it keeps
     // them awake; the platform ends it when it has nothing to do.
     for (const member of this.#members) for (const zombie of member.zombies) zombie.kill();
     const drowsyMs = 2 * quiesceAfterMs + (ELECTIONS + 2 * LATENESS_MAX) * electionTimeoutMs;
-    this.#world.run(this.#world.nowUs + drowsyMs * 1000);
+    await this.#world.run(this.#world.nowUs + drowsyMs * 1000);
     const before = this.#world.trace.count;
-    this.#world.run(this.#world.nowUs + 10 * drowsyMs * 1000);
+    await this.#world.run(this.#world.nowUs + 10 * drowsyMs * 1000);
     const events = this.#world.trace.count - before;
     holds(events === 0, 'P4', () => `${events} events in an idle cluster that should sleep`);
-    this.#serves();
+    await this.#serves();
   }
 
   /**
    * V5: every member takes a write and answers a read. The outcome of a write is not known when the
    * member was so far behind that it got a snapshot meanwhile: then the client tries again.
    */
-  #serves(): void {
+  async #serves(): Promise<void> {
     const request = create(RangeRequestSchema, { key: utf8('k0'), rangeEnd: utf8('k9') });
     for (const member of this.#members) {
       let open = 2;
+      // A change that removes it may be under way still.
+      const belongs = () => this.#members.includes(member);
+      const again = (error: EtcdError | null, retry: () => void) => {
+        if (error === null) open -= 1;
+        else if (belongs()) retry();
+      };
       const write = () =>
-        this.#clients.writeOnce(instanceOf(member), (error) => (error ? write() : open--));
+        this.#clients.writeOnce(instanceOf(member), (error) => again(error, write));
       const read = () =>
-        this.#clients.readOnce(instanceOf(member), request, (error) => (error ? read() : open--));
+        this.#clients.readOnce(instanceOf(member), request, (error) => again(error, read));
       write();
       read();
-      this.#reaches('V2', `a write and a read at member ${member.number}`, () => open === 0);
+      const done = () => open === 0 || !belongs();
+      await this.#reaches('V2', `a write and a read at member ${member.number}`, done);
     }
   }
 
@@ -97,16 +118,21 @@ export class LivenessChecker {
     );
   }
 
-  #reaches(invariant: string, goal: string, done: () => boolean): void {
+  async #reaches(
+    invariant: string,
+    goal: string | (() => string),
+    done: () => boolean,
+    extraMs = 0,
+  ): Promise<void> {
     const { nowUs, plan } = this.#world;
     const slowest = Math.min(...plan.members.map(({ clockRate }) => clockRate));
-    const limitMs = (ELECTIONS * plan.electionTimeoutMs + 2 * plan.requestTimeoutMs) / slowest;
-    this.#world.run(nowUs + limitMs * 1000, done);
-    holds(
-      done(),
-      invariant,
-      () => `no ${goal} within ${Math.ceil(limitMs)} ms of a healthy cluster`,
-    );
+    const usualMs = ELECTIONS * plan.electionTimeoutMs + 2 * plan.requestTimeoutMs;
+    const limitMs = (usualMs + extraMs) / slowest;
+    await this.#world.run(nowUs + limitMs * 1000, done);
+    holds(done(), invariant, () => {
+      const words = typeof goal === 'string' ? goal : goal();
+      return `no ${words} within ${Math.ceil(limitMs)} ms of a healthy cluster`;
+    });
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Entry, MemberId } from '../../../src/raft/message.ts';
+import { type Entry, EntryKind, type MemberId } from '../../../src/raft/message.ts';
 import type { PersistBatch } from '../../../src/raft/output.ts';
 import type { RaftStatus } from '../../../src/raft/raft.ts';
 import type { Coverage } from '../coverage.ts';
@@ -6,6 +6,8 @@ import type { DiskImage } from '../disk_image.ts';
 import type { Instance } from '../instance.ts';
 import { holds } from '../violation.ts';
 import { type CommittedLog, isSameEntry } from './committed_log.ts';
+import type { ConfigurationChecker } from './configurations.ts';
+import { isQuorum } from './quorum.ts';
 import type { View } from './view.ts';
 
 /** An entry as it was first written anywhere, and the term before it. */
@@ -17,13 +19,20 @@ interface Written {
 /** L1 to L8 and L10: the logs, and what is committed in them. */
 export class LogChecker {
   readonly #log: CommittedLog;
+  readonly #configurations: ConfigurationChecker;
   readonly #coverage: Coverage;
   readonly #images: ReadonlyMap<MemberId, DiskImage>;
   readonly #written = new Map<string, Written>();
 
-  /** @param images the durable image of every voter */
-  constructor(log: CommittedLog, coverage: Coverage, images: ReadonlyMap<MemberId, DiskImage>) {
+  /** @param images the durable image of every member that ever was */
+  constructor(
+    log: CommittedLog,
+    configurations: ConfigurationChecker,
+    coverage: Coverage,
+    images: ReadonlyMap<MemberId, DiskImage>,
+  ) {
     this.#log = log;
+    this.#configurations = configurations;
     this.#coverage = coverage;
     this.#images = images;
   }
@@ -80,7 +89,7 @@ export class LogChecker {
       const entry = view.uncommitted.get(index) ?? live.entry(index);
       if (entry !== null) {
         view.uncommitted.delete(index);
-        if (this.#log.commit(entry, instance.name)) this.#checkQuorum(instance, entry);
+        if (this.#log.commit(entry, instance.name)) this.#checkQuorum(instance, view, entry);
       } else if (index <= live.snapshot.index) this.#checkSnapshot(instance);
       else {
         // In memory only: a follower may know that an entry is committed before it has written it.
@@ -133,20 +142,47 @@ export class LogChecker {
   }
 
   /** L6: enough disks hold it, so that no later leader can be without it. */
-  #checkQuorum(instance: Instance, entry: Entry): void {
-    let copies = 0;
-    for (const image of this.#images.values()) {
-      if (image.snapshot.index >= entry.index || image.termAt(entry.index) === entry.term) copies++;
+  #checkQuorum(instance: Instance, view: View, entry: Entry): void {
+    const has = (id: MemberId) => this.#holds(id, entry.index, entry.term);
+    const configs = this.#configurations.between(view.applied, entry.index);
+    holds(
+      configs.some((config) => isQuorum(config, has)),
+      'L6',
+      () => {
+        const [config] = configs;
+        const { length } = config?.voters.filter(has) ?? [];
+        return `${instance.name} commits ${entry.index}/${entry.term}, which ${length} of ${config?.voters.length} disks hold`;
+      },
+    );
+  }
+
+  #holds(id: MemberId, index: number, term: number): boolean {
+    const image = this.#images.get(id);
+    if (image === undefined) return false;
+    return image.snapshot.index >= index || image.termAt(index) === term;
+  }
+
+  /**
+   * A leader that has counted an entry of its own term commits no further than to a change of
+   * configuration before it: then the change is of an earlier term.
+   */
+  #stopsAtChange(instance: Instance, view: View, status: RaftStatus): boolean {
+    if (this.#log.at(view.commit).entry.kind !== EntryKind.confChange) return false;
+    const { live } = instance.disk;
+    for (let index = view.commit + 1; index <= live.lastIndex; index++) {
+      if (live.termAt(index) !== status.term) continue;
+      const has = (id: MemberId) => this.#holds(id, index, status.term);
+      const configs = this.#configurations.between(view.applied, view.commit - 1);
+      return configs.some((config) => isQuorum(config, has));
     }
-    holds(copies * 2 > this.#images.size, 'L6', () => {
-      return `${instance.name} commits ${entry.index}/${entry.term}, which ${copies} of ${this.#images.size} disks hold`;
-    });
+    return false;
   }
 
   /** L5: a leader counts copies of its own term's entries only. */
   #checkTerm(instance: Instance, view: View, status: RaftStatus): void {
     if (status.role !== 'leader' || view.role !== 'leader' || status.term !== view.term) return;
-    holds(this.#log.termAt(view.commit) === status.term, 'L5', () => {
+    const ofTerm = this.#log.termAt(view.commit) === status.term;
+    holds(ofTerm || this.#stopsAtChange(instance, view, status), 'L5', () => {
       return `${instance.name} leads term ${status.term} and commits ${view.commit} of term ${this.#log.termAt(view.commit)} by counting`;
     });
   }

@@ -1,16 +1,20 @@
 import { create, toBinary } from '@bufbuild/protobuf';
+import type { Caller } from '../../../src/api/caller.ts';
 import type { EtcdError } from '../../../src/api/error.ts';
 import { type Command, CommandSchema } from '../../../src/api/gen/command_pb.ts';
 import type { RangeRequest } from '../../../src/api/gen/rpc_pb.ts';
 import { equalBytes } from '../../../src/lib/bytes.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
-import type { OperationObserver } from '../clients.ts';
-import type { Coverage } from '../coverage.ts';
+import type { Begun, OperationObserver } from '../clients.ts';
 import type { Instance } from '../instance.ts';
+import type { ModelAnswer } from '../model/answer.ts';
+import { readRefusal } from '../model/auth.ts';
 import type { WriteRequest } from '../requests.ts';
 import { holds } from '../violation.ts';
+import type { World } from '../world.ts';
 import type { CommittedLog } from './committed_log.ts';
 import type { ElectionChecker } from './elections.ts';
+import type { RoundChecker } from './rounds.ts';
 import { answerOf, differenceBetween } from './state.ts';
 
 /**
@@ -21,29 +25,31 @@ import { answerOf, differenceBetween } from './state.ts';
 export class OperationChecker implements OperationObserver {
   readonly #log: CommittedLog;
   readonly #elections: ElectionChecker;
-  readonly #coverage: Coverage;
+  readonly #world: World;
+  readonly #rounds: RoundChecker;
   /** The last place among operations that are finished: what begins now comes after it. */
   #floor = 0;
   /** Checks that wait until the committed log has caught up with the step under way. */
   #pending: (() => void)[] = [];
 
-  constructor(log: CommittedLog, elections: ElectionChecker, coverage: Coverage) {
+  constructor(world: World, log: CommittedLog, elections: ElectionChecker, rounds: RoundChecker) {
+    this.#world = world;
     this.#log = log;
     this.#elections = elections;
-    this.#coverage = coverage;
+    this.#rounds = rounds;
   }
 
-  begins(instance: Instance): number {
+  begins(instance: Instance): Begun {
     const { role, term } = instance.node.status.raft;
     if (role === 'leader' && term < this.#elections.lastTerm) {
-      this.#coverage.add('readsAtStaleLeaders');
+      this.#world.coverage.add('readsAtStaleLeaders');
     }
-    return this.#floor;
+    return { floor: this.#floor, atUs: this.#world.nowUs };
   }
 
-  writeAnswered(floor: number, request: WriteRequest, result: ApplyResult): void {
+  writeAnswered({ floor }: Begun, request: WriteRequest, result: ApplyResult): void {
     const { index } = result;
-    this.#coverage.add('writesAcknowledged');
+    this.#world.coverage.add('writesAcknowledged');
     this.#floor = Math.max(this.#floor, index);
     this.#pending.push(() => {
       holds(
@@ -65,22 +71,29 @@ export class OperationChecker implements OperationObserver {
   }
 
   writeRefused(_error: EtcdError): void {
-    this.#coverage.add('writesUnknown');
+    this.#world.coverage.add('writesUnknown');
   }
 
-  reads(instance: Instance, floor: number | null, request: RangeRequest): void {
+  reads(instance: Instance, begun: Begun | null, request: RangeRequest, caller: Caller): void {
+    const floor = begun?.floor ?? null;
+    if (begun !== null) this.#rounds.answers(instance, begun.atUs);
     const { machine } = instance.node;
     const index = machine.appliedIndex;
-    const outcome = answerOf(() => machine.range(request));
-    this.#coverage.add(floor === null ? 'serializableReads' : 'linearizableReads');
+    const outcome = answerOf(() => machine.range(request, caller));
+    this.#world.coverage.add(floor === null ? 'serializableReads' : 'linearizableReads');
     if (floor !== null) this.#floor = Math.max(this.#floor, index);
     this.#pending.push(() => {
       holds(floor === null || index >= floor, 'R1', () => {
         return `${instance.name} answers a read from index ${index}, ${floor} was finished before it began`;
       });
-      const expected = this.#log.model.range(request, this.#log.momentAt(index));
+      const { rights } = this.#log.rightsAt(index);
+      const refused = readRefusal(rights, caller, request.key, request.rangeEnd);
+      const expected: ModelAnswer =
+        refused === null
+          ? this.#log.model.range(request, this.#log.momentAt(index))
+          : { type: 'error', error: refused };
       if (expected.type === 'error' && expected.error === 'compacted') {
-        this.#coverage.add('compactedReads');
+        this.#world.coverage.add('compactedReads');
       }
       const difference = differenceBetween(expected, outcome);
       holds(difference === null, request.revision === 0n ? 'R7' : 'R8', () => {

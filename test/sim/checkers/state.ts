@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { INTERNAL } from '../../../src/api/caller.ts';
 import { ERRORS, EtcdError } from '../../../src/api/error.ts';
 import { RangeRequestSchema } from '../../../src/api/gen/rpc_pb.ts';
 import { intBetween, type Prng } from '../../../src/lib/prng.ts';
@@ -13,6 +14,7 @@ import { differenceOfEvents } from '../model/events.ts';
 import type { ModelMoment } from '../model/machine.ts';
 import { holds } from '../violation.ts';
 import type { CommittedLog } from './committed_log.ts';
+import type { LeaseChecker } from './leases.ts';
 import type { View } from './view.ts';
 
 const EVERYTHING = new Uint8Array([0]);
@@ -22,13 +24,15 @@ const DEEP_CHECK_EVERY = 32;
 /** S1 to S7: the state machines, against each other and against the model. */
 export class StateChecker {
   readonly #log: CommittedLog;
+  readonly #leases: LeaseChecker;
   readonly #coverage: Coverage;
   readonly #prng: Prng;
   readonly #chains = new Map<number, number>();
   readonly #durableApplied = new Map<MemberId, number>();
 
-  constructor(log: CommittedLog, coverage: Coverage, prng: Prng) {
+  constructor(log: CommittedLog, leases: LeaseChecker, coverage: Coverage, prng: Prng) {
     this.#log = log;
+    this.#leases = leases;
     this.#coverage = coverage;
     this.#prng = prng;
   }
@@ -81,6 +85,7 @@ export class StateChecker {
     const moment = this.#log.momentAt(machine.appliedIndex);
     const oldest = Math.max(1, moment.compactRevision - 1);
     this.#checkHistory(name, machine, moment);
+    this.#leases.deepCheck(name, machine);
     for (const revision of [0, intBetween(this.#prng, oldest, moment.revision)]) {
       const request = create(RangeRequestSchema, {
         key: EVERYTHING,
@@ -88,7 +93,7 @@ export class StateChecker {
         revision: BigInt(revision),
       });
       const expected = this.#log.model.range(request, moment);
-      const actual = answerOf(() => machine.range(request));
+      const actual = answerOf(() => machine.range(request, INTERNAL));
       const difference = differenceBetween(expected, actual);
       holds(difference === null, invariant, () => {
         return `${name} at index ${machine.appliedIndex}, keys at revision ${revision}: ${difference}`;
@@ -169,6 +174,14 @@ export class StateChecker {
     holds(compactRevision === moment.compactRevision, 'S6', () => {
       return `${name} is compacted to ${compactRevision} at index ${appliedIndex}, must be ${moment.compactRevision}`;
     });
+    const { rights } = this.#log.rightsAt(appliedIndex);
+    holds(
+      machine.auth.revision === rights.revision && machine.auth.enabled === rights.enabled,
+      'S5',
+      () => {
+        return `${name} is at auth revision ${machine.auth.revision} at index ${appliedIndex}, must be ${rights.revision}`;
+      },
+    );
     const other = this.#chains.get(appliedIndex);
     holds(other === undefined || other === chain, 'S1', () => {
       return `${name} has another history of outcomes at index ${appliedIndex} than a member before it`;
@@ -194,6 +207,7 @@ export function answerOf(evaluate: () => unknown): Outcome {
 }
 
 export function differenceBetween(expected: ModelAnswer, actual: Outcome): string | null {
+  if (expected.type === 'refused' && actual.error !== null) return null;
   if (expected.type !== 'error') {
     if (actual.error !== null) return `the error "${actual.error.message}" instead of an answer`;
     return differenceOf(expected, actual.response as ActualAnswer);

@@ -1,4 +1,4 @@
-import type { Entry, MemberId } from '../../../src/raft/message.ts';
+import type { ConfState, Entry, MemberId } from '../../../src/raft/message.ts';
 import type { Role } from '../../../src/raft/output.ts';
 import type { StateMachine } from '../../../src/state/machine.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
@@ -22,4 +22,8 @@ export interface View {
   /** Acknowledged match of each peer in this leadership. */
   readonly match: Map<MemberId, number>;
   leaderSinceUs: number;
+  /** It led and was silent after the step before. */
+  quiescent: boolean;
+  /** Its configuration after the step before. */
+  confState: ConfState;
 }

@@ -19,6 +19,8 @@ export type ModelAnswer =
     }
   | { readonly type: 'txn'; readonly succeeded: boolean; readonly answers: readonly ModelAnswer[] }
   | { readonly type: 'done' }
+  /** Some error: which one is not the model's business. */
+  | { readonly type: 'refused' }
   | { readonly type: 'error'; readonly error: ErrorName };
 
 /** etcd's key-value message, as far as it is compared. */
@@ -65,6 +67,8 @@ export function differenceOf(expected: ModelAnswer, actual: ActualAnswer): strin
       return differenceOfTxn(expected.succeeded, expected.answers, actual);
     case 'done':
       return null;
+    case 'refused':
+      return 'an answer instead of a refusal';
     case 'error':
       return `an answer instead of the error ${expected.error}`;
   }

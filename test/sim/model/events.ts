@@ -26,6 +26,22 @@ export function differenceOfEvents(
   return null;
 }
 
+/**
+ * The same for what a watch has been told: of what was replaced it hears only when it asked, and
+ * not when that was compacted before it could be read.
+ */
+export function differenceOfWatched(
+  expected: readonly ModelChange[],
+  actual: readonly Event[],
+  { prevKv, compactRevision }: Horizon & { readonly prevKv: boolean },
+): string | null {
+  const told = expected.map(({ version, previous }, i) => {
+    const isLost = version.modRevision - 1 < compactRevision && actual[i]?.prevKv === undefined;
+    return { version, previous: prevKv && !isLost ? previous : null };
+  });
+  return differenceOfEvents(told, actual, { compactRevision: -1 });
+}
+
 function differenceOfEvent(
   { version, previous }: ModelChange,
   { type, kv, prevKv }: Event,

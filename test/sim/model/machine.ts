@@ -1,5 +1,5 @@
 import type { ErrorName } from '../../../src/api/error.ts';
-import type { Command } from '../../../src/api/gen/command_pb.ts';
+import type { Command, LeaseExpire } from '../../../src/api/gen/command_pb.ts';
 import {
   type CompactionRequest,
   type Compare,
@@ -14,6 +14,8 @@ import {
 } from '../../../src/api/gen/rpc_pb.ts';
 import { mapKey } from '../../../src/lib/bytes.ts';
 import type { ModelAnswer } from './answer.ts';
+import { type ModelRights, NO_RIGHTS, refusal, withChange } from './auth.ts';
+import { ModelMembers } from './members.ts';
 import { ModelStore, type ModelVersion } from './store.ts';
 
 /** The state after an entry, as far as answers depend on it. */
@@ -22,6 +24,8 @@ export interface ModelMoment {
   /** -1 before the first compaction. */
   readonly compactRevision: number;
 }
+
+const EVERYTHING = new Uint8Array([0]);
 
 /** Why a command of the model ends without effect. Thrown, but no Error: nobody reads its stack. */
 class ModelError {
@@ -35,10 +39,19 @@ class ModelError {
 /** What etcd's state machine does with one command after the other, written for plainness. */
 export class ModelMachine {
   readonly store = new ModelStore();
+  readonly members: ModelMembers;
+  /** Who may do what now. */
+  rights: ModelRights = NO_RIGHTS;
   #compactRevision = -1;
-  readonly #leases = new Set<bigint>();
+  readonly #leases = new Map<bigint, number>();
+  /** Leases granted so far: what tells one from another of the same id. */
+  #generation = 0;
   /** The last command of each member's stream: one more application of it has no effect. */
   readonly #origins = new Map<string, { readonly epoch: bigint; readonly sequence: bigint }>();
+
+  constructor(founders: readonly bigint[]) {
+    this.members = new ModelMembers(founders);
+  }
 
   get moment(): ModelMoment {
     return { revision: this.store.revision, compactRevision: this.#compactRevision };
@@ -59,6 +72,9 @@ export class ModelMachine {
     this.#origins.set(memberId, { epoch, sequence });
     try {
       if (onlyInTerm !== 0n && Number(onlyInTerm) !== term) throw new ModelError('notLeader');
+      const keysOf = (id: bigint) => this.keysOf(id);
+      const refused = refusal(this.rights, command, command.request, keysOf);
+      if (refused !== null) throw new ModelError(refused);
       const answer = this.#execute(command.request);
       this.store.commit();
       return answer;
@@ -67,6 +83,23 @@ export class ModelMachine {
       this.store.rollback();
       return { type: 'error', error: error.error };
     }
+  }
+
+  /** A change of members comes in an entry of its own kind, and is proposed once. */
+  changeMembers(request: Command['request']): ModelAnswer {
+    const error = this.members.change(request);
+    return error === null ? { type: 'done' } : { type: 'error', error };
+  }
+
+  /** The leases that exist, by id. */
+  get leases(): bigint[] {
+    return [...this.#leases.keys()].sort((a, b) => order(a, b));
+  }
+
+  /** The keys that are attached to the lease, sorted. */
+  keysOf(id: bigint): string[] {
+    const live = this.store.range(EVERYTHING, EVERYTHING, this.store.revision);
+    return live.filter(({ lease }) => lease === id).map(({ key }) => key);
   }
 
   /** The answer to a range that is read outside the log, when the state was at that moment. */
@@ -91,13 +124,22 @@ export class ModelMachine {
         return this.#compact(request.value);
       case 'leaseGrant':
         if (this.#leases.has(request.value.ID)) throw new ModelError('leaseExists');
-        this.#leases.add(request.value.ID);
+        this.#leases.set(request.value.ID, ++this.#generation);
         return { type: 'done' };
       case 'leaseRevoke':
         return this.#revoke(request.value.ID);
+      case 'leaseExpire':
+        return this.#expire(request.value);
       default:
-        return { type: 'done' };
+        return request.case?.startsWith('auth') ? this.#changeRights(request) : { type: 'done' };
     }
+  }
+
+  #changeRights(request: Command['request']): ModelAnswer {
+    const changed = withChange(this.rights, request);
+    if (changed === null) return { type: 'refused' };
+    this.rights = changed;
+    return { type: 'done' };
   }
 
   #put(request: PutRequest): ModelAnswer {
@@ -123,13 +165,15 @@ export class ModelMachine {
   /** All keys of the lease go in one revision. */
   #revoke(id: bigint): ModelAnswer {
     if (!this.#leases.delete(id)) throw new ModelError('leaseNotFound');
-    const everything = this.store.range(
-      new Uint8Array([0]),
-      new Uint8Array([0]),
-      this.store.revision,
-    );
-    for (const { key, lease } of everything) if (lease === id) this.store.delete(key);
+    for (const key of this.keysOf(id)) this.store.delete(key);
     return { type: 'done' };
+  }
+
+  /** Only the very lease that the leader has counted. */
+  #expire({ leaseId, generation }: LeaseExpire): ModelAnswer {
+    const isSame = this.#leases.get(leaseId) === Number(generation);
+    if (!isSame) throw new ModelError('leaseNotFound');
+    return this.#revoke(leaseId);
   }
 
   /**

@@ -107,7 +107,7 @@ export class ModelStore {
 }
 
 /** etcd's notation: no end is one key, a zero byte everything from the key on, else exclusive. */
-function rangeTest(key: Uint8Array, rangeEnd: Uint8Array): (name: string) => boolean {
+export function rangeTest(key: Uint8Array, rangeEnd: Uint8Array): (name: string) => boolean {
   const start = mapKey(key);
   if (rangeEnd.length === 0) return (name) => name === start;
   if (rangeEnd.length === 1 && rangeEnd[0] === 0) return (name) => name >= start;

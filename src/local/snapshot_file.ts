@@ -1,0 +1,88 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import {
+  CHUNK_PREFIX_BYTES,
+  chunkLength,
+  readSnapshotHead,
+  SNAPSHOT_HASH_BYTES,
+  SNAPSHOT_HEAD_BYTES_MAX,
+  SnapshotFileError,
+  type SnapshotInfo,
+} from '../api/snapshot_file.ts';
+import { StartError, systemCode } from './error.ts';
+
+const READ_BYTES = 1024 * 1024;
+
+/** A snapshot on disk, which may be larger than memory. Its hash has been checked. */
+export class StoredSnapshot {
+  readonly info: SnapshotInfo;
+  readonly bytes: number;
+  readonly #file: number;
+  readonly #headBytes: number;
+
+  private constructor(file: number, bytes: number, info: SnapshotInfo, headBytes: number) {
+    this.#file = file;
+    this.bytes = bytes;
+    this.info = info;
+    this.#headBytes = headBytes;
+  }
+
+  /** @throws StartError when it is not a whole snapshot of a format that is known */
+  static open(path: string): StoredSnapshot {
+    let file: number;
+    try {
+      file = openSync(path, 'r');
+    } catch (error) {
+      throw new StartError(`cannot read ${path}: ${systemCode(error) ?? String(error)}`);
+    }
+    try {
+      const { size } = fstatSync(file);
+      const { info, headBytes } = readSnapshotHead(read(file, 0, SNAPSHOT_HEAD_BYTES_MAX));
+      checkHash(file, size);
+      return new StoredSnapshot(file, size, info, headBytes);
+    } catch (error) {
+      closeSync(file);
+      if (!(error instanceof SnapshotFileError)) throw error;
+      throw new StartError(`${path}: ${error.message}`);
+    }
+  }
+
+  /** The chunks of the state. */
+  *chunks(): Generator<Uint8Array> {
+    const end = this.bytes - SNAPSHOT_HASH_BYTES;
+    for (let at = this.#headBytes; at < end; ) {
+      const length = chunkLength(read(this.#file, at, CHUNK_PREFIX_BYTES));
+      yield read(this.#file, at + CHUNK_PREFIX_BYTES, length);
+      at += CHUNK_PREFIX_BYTES + length;
+    }
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+}
+
+/** etcd's words, for those who search for them. */
+function checkHash(file: number, size: number): void {
+  const end = size - SNAPSHOT_HASH_BYTES;
+  const hash = createHash('sha256');
+  for (let at = 0; at < end; at += READ_BYTES) {
+    hash.update(read(file, at, Math.min(READ_BYTES, end - at)));
+  }
+  const actual = hash.digest('hex');
+  const expected = Buffer.from(read(file, Math.max(0, end), SNAPSHOT_HASH_BYTES)).toString('hex');
+  if (actual === expected) return;
+  throw new SnapshotFileError(`expected sha256 ${expected}, got ${actual}: the file is not whole`);
+}
+
+/** So many bytes from there, or fewer at the end of the file. */
+function read(file: number, at: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const got = readSync(file, bytes, done, length - done, at + done);
+    if (got === 0) break;
+    done += got;
+  }
+  return bytes.subarray(0, done);
+}

@@ -1,0 +1,122 @@
+import type { CallContext, CallReply } from '../../api/call.ts';
+import { Code, EtcdError } from '../../api/error.ts';
+import { encodeError } from '../../api/error-body.ts';
+import { methodOf } from '../../api/methods.ts';
+import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
+import { ClientSockets, type Hibernation } from './client_sockets.ts';
+import { type Format, jsonLines } from './format.ts';
+import { HttpAnswer } from './http_answer.ts';
+import { HttpOutlet } from './http_outlet.ts';
+import { serverSentEvents } from './server_sent_events.ts';
+import { Streams, type StreamsHost } from './streams.ts';
+
+/** What a member that runs does for clients that stay for longer than one answer. */
+export interface ClientStreamsHost extends StreamsHost {
+  readonly leaderName: string | null;
+  call(path: string, body: string, context: CallContext, signal: AbortSignal): Promise<CallReply>;
+}
+
+/**
+ * The ways into a member that take longer than one call: streams over HTTP, as JSON or as
+ * server-sent events, WebSockets, and unary methods that wait.
+ */
+export class ClientStreams {
+  readonly #sockets: ClientSockets;
+  #host: ClientStreamsHost | null = null;
+  #streams: Streams | null = null;
+
+  constructor(platform: Hibernation) {
+    this.#sockets = new ClientSockets(platform);
+  }
+
+  /** The member runs: streams are taken in, and those of sleeping sockets go on. */
+  start(host: ClientStreamsHost): void {
+    const streams = new Streams(host);
+    this.#host = host;
+    this.#streams = streams;
+    this.#sockets.start({
+      streams,
+      nowMs: () => host.nowMs(),
+      call: (path, body, context, signal) => host.call(path, body, context, signal),
+    });
+  }
+
+  /** The member does not run any more: every stream ends. */
+  stop(): void {
+    this.#streams?.stop();
+    this.#sockets.stop();
+    this.#streams = null;
+    this.#host = null;
+  }
+
+  get openCount(): number {
+    return this.#streams?.count ?? 0;
+  }
+
+  leaderChanged(): void {
+    this.#streams?.leaderChanged();
+  }
+
+  received(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#sockets.received(socket, data);
+  }
+
+  closed(socket: WebSocket): void {
+    this.#sockets.closed(socket);
+  }
+
+  /** @param reason why the member does not run, if it does not */
+  async fetch(request: Request, call: StreamCall, reason: string): Promise<Response> {
+    const host = this.#host;
+    const streams = this.#streams;
+    if (host === null || streams === null) return unavailable(reason);
+    if (call.delivery === 'socket') return this.#sockets.accept(call);
+    const body = await request.text();
+    if (call.delivery === 'wait') return this.#wait(host, call, body, request.signal);
+    const format = call.delivery === 'events' ? serverSentEvents(body) : jsonLines;
+    const headers = () => ({
+      'Content-Type': format.contentType,
+      ...encodeHints({ leader: host.leaderName, retry: false }),
+    });
+    const answer = new HttpAnswer(headers, format.blank, host.nowMs());
+    request.signal.addEventListener('abort', () => answer.hungUp());
+    this.#open(streams, call, body, answer, format);
+    return answer.response;
+  }
+
+  #open(
+    streams: Streams,
+    { path, context }: StreamCall,
+    body: string,
+    answer: HttpAnswer,
+    format: Format,
+  ): void {
+    const outlet = new HttpOutlet(answer, format);
+    const method = methodOf(path);
+    if (method === undefined || method.kind === 'unary') return outlet.end(notAStream(path));
+    const stream = streams.open(method, context, outlet);
+    answer.whenGone(() => stream.gone());
+    stream.receive(body);
+    stream.halfClosed();
+  }
+
+  /** A unary method that waits. The gateway cancels its request when the client hangs up. */
+  async #wait(
+    host: ClientStreamsHost,
+    { path, context }: StreamCall,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const reply = await host.call(path, body, context, signal);
+    return new Response(reply.body, { status: reply.status, headers: encodeHints(reply) });
+  }
+}
+
+function unavailable(reason: string): Response {
+  const { status, body } = encodeError(new EtcdError(Code.unavailable, `etcdserver: ${reason}`));
+  return new Response(body, { status, headers: encodeHints({ leader: null, retry: true }) });
+}
+
+function notAStream(path: string): EtcdError {
+  return new EtcdError(Code.unimplemented, `${path} is not a stream`);
+}

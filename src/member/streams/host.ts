@@ -1,0 +1,42 @@
+import type { CallContext, CallReply } from '../../api/call.ts';
+import type { EtcdError } from '../../api/error.ts';
+import type { MemberMeter } from '../meter.ts';
+import { streamRouteOf } from '../routing.ts';
+import type { Runtime } from '../runtime.ts';
+import type { ClientStreamsHost } from './client_streams.ts';
+
+/** What streams ask of the object around them. */
+export interface StreamsServer {
+  readonly meter: MemberMeter;
+  readonly nowMs: () => number;
+  call(path: string, body: string, context: CallContext, signal?: AbortSignal): Promise<CallReply>;
+  unexpected(path: string, error: unknown): EtcdError;
+}
+
+/** A running member as its clients' streams see it. */
+export function streamsHost(runtime: Runtime, server: StreamsServer): ClientStreamsHost {
+  const { meter } = server;
+  return {
+    electionTimeoutMs: runtime.settings.electionTimeoutMs,
+    get leaderKnown() {
+      return runtime.node.soft.leader !== null;
+    },
+    get leaderName() {
+      return runtime.leaderName;
+    },
+    streamsMax: runtime.settings.streamsMax,
+    nowMs: server.nowMs,
+    admit: ({ service, name }, context) =>
+      runtime.authentication.access.admit(service, name, context),
+    routeOf: (path) => streamRouteOf(runtime, path),
+    started: (path) => {
+      meter.metrics.edge.streams.inc();
+      return meter.started(path);
+    },
+    handled: (path, code, startMs) => meter.handled(path, code, startMs),
+    received: (chars) => meter.received(chars),
+    sent: (chars) => meter.sent(chars),
+    call: (path, body, context, signal) => server.call(path, body, context, signal),
+    unexpected: (path, error) => server.unexpected(path, error),
+  };
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { utf8 } from '../lib/bytes.ts';
+import { Chain } from './chain.ts';
+import type { Outcome } from './parts.ts';
+import { put, Single } from './testing/single.ts';
+
+const outcome = (text: string): Outcome => ({
+  response: {},
+  error: null,
+  changes: [{ content: utf8(text) } as Outcome['changes'][number]],
+});
+
+describe('the chain of outcomes', () => {
+  it('is the same for the same outcomes, and another for others', () => {
+    const run = (texts: readonly string[]) => {
+      const chain = new Chain(0, 0);
+      for (const [i, text] of texts.entries()) {
+        chain.next(i + 1);
+        chain.extend(i + 2, 1, outcome(text));
+      }
+      return chain.value;
+    };
+    expect(run(['a', 'b'])).toBe(run(['a', 'b']));
+    const all = [['a'], ['a', 'b'], ['b', 'a'], ['a', 'c'], ['ab']].map(run);
+    expect(new Set(all).size).toBe(all.length);
+  });
+
+  it('is remembered for recent indices, and not beyond', () => {
+    const chain = new Chain(7, 100, 8);
+    const seen = new Map([[100, 7]]);
+    for (let index = 101; index <= 120; index++) {
+      chain.next(index);
+      // Every third entry is empty and leaves it as it was.
+      if (index % 3 > 0) chain.extend(index, 1, outcome(String(index)));
+      seen.set(index, chain.value);
+      for (let at = 95; at <= index + 1; at++) {
+        const known = at >= Math.max(100, index - 8) && at <= index;
+        expect(chain.at(at), `${at} at ${index}`).toBe(known ? seen.get(at) : null);
+      }
+    }
+  });
+
+  it('is one for two machines at the same index, whatever they applied since', () => {
+    const [one, other] = [new Single(), new Single()];
+    for (const member of [one, other]) member.put('a', '1');
+    const index = one.machine.appliedIndex;
+    one.put('b', '1');
+    expect(one.machine.chainAt(index)).toBe(other.machine.chain);
+    expect(other.machine.chainAt(index + 1)).toBeNull();
+    other.apply({ case: 'put', value: put('c', '1') });
+    expect(one.machine.chainAt(index + 1)).not.toBe(other.machine.chainAt(index + 1));
+  });
+});
