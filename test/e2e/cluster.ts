@@ -141,10 +141,15 @@ export class Workshop {
   }
 
   async launch(options: LaunchOptions): Promise<RunningCluster> {
-    const cluster = new RunningCluster(options);
-    // Before it is ready, so that it is cleared away if it never is.
-    this.commands.push(cluster);
+    const cluster = this.start(options);
     await cluster.ready();
+    return cluster;
+  }
+
+  /** The same without waiting until it is ready: it may never be. */
+  start(options: LaunchOptions): RunningCluster {
+    const cluster = new RunningCluster(options);
+    this.commands.push(cluster);
     return cluster;
   }
 

@@ -1,0 +1,195 @@
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { must } from '../../src/lib/assert.ts';
+import { memberUrl } from '../../src/local/bindings.ts';
+import { freePort } from '../../src/local/ports.ts';
+import { sendSignal } from '../../src/local/process.ts';
+import { CallFailed, call, currentRevision, hashAgreement, leaderOf } from './client.ts';
+import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
+import { checkHistory, runWriters } from './writers.ts';
+
+interface Member {
+  readonly ID: string;
+  readonly name?: string;
+  readonly peerURLs: readonly string[];
+  readonly isLearner?: boolean;
+}
+
+async function members(url: string): Promise<Member[]> {
+  const { members: all } = await call(url, '/v3/cluster/member/list', { linearizable: true });
+  return all as Member[];
+}
+
+async function idOf(url: string, name: string): Promise<string> {
+  const member = (await members(url)).find((each) => each.name === name);
+  return must(member, `${name} is a member`).ID;
+}
+
+/** Asks until it is done: elections, and members that are away for a moment, are in its way. */
+async function change(url: string, path: string, body: Record<string, unknown>): Promise<void> {
+  await eventually(`${path} of ${JSON.stringify(body)}`, 30_000, async () => {
+    try {
+      await call(url, `/v3/cluster/member/${path}`, body);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+      // An earlier attempt may have done it.
+      return /member not found|can only promote a learner member"/.test(error.message);
+    }
+  });
+}
+
+describe('members of a local cluster come and go', () => {
+  const workshop = new Workshop();
+  let port = 0;
+  let dataDir = '';
+
+  beforeEach(async () => {
+    port = await freeFirstPort();
+    dataDir = workshop.dataDir();
+  });
+  afterEach(() => workshop.clear());
+
+  /** `npm start -- member`, until it is ready. */
+  async function joinAs(name: string, at: number, from: RunningCluster, ...flags: string[]) {
+    const place = ['--data-dir', workshop.dataDir(), '--secret-from', from.dataDir];
+    const url = must(from.endpoints[0], 'an endpoint');
+    const who = ['member', '--join', url, '--name', name, '--port', String(at)];
+    const command = workshop.run([...who, ...place, ...flags]);
+    await command.waitFor(/is ready/, 40_000);
+    return { command, url: memberUrl(at), place };
+  }
+
+  test('one is added as a learner and promoted, the leader is removed, all under load', async () => {
+    const cluster = await workshop.launch({ dataDir, port });
+    const [first = ''] = cluster.endpoints;
+    const before = await currentRevision(first);
+    let finished = false;
+    const writing = runWriters({
+      endpoints: cluster.endpoints,
+      prefix: 'promoted/',
+      clients: 8,
+      puts: 500,
+      enough: () => finished,
+    });
+    const newPort = await freePort();
+    const fourth = await joinAs('m4', newPort, cluster, '--learner');
+    await fourth.command.waitFor(/m4 is a learner/, 5_000);
+    const [, killed = 'm2'] = cluster.names;
+    await Promise.all([
+      cluster.killAndAwaitReturn(killed),
+      change(first, 'promote', { ID: await idOf(first, 'm4') }),
+    ]);
+    const { leader } = await leaderOf(first);
+    const leaving = must(
+      (await members(first)).find(({ ID }) => ID === leader),
+      'the leader is a member',
+    );
+    await change(first, 'remove', { ID: leaving.ID });
+    await sleep(1_000);
+    finished = true;
+    const history = await writing;
+
+    const left = [...cluster.endpoints, fourth.url].filter(
+      (url) => !leaving.peerURLs.includes(url),
+    );
+    expect(left).toHaveLength(3);
+    let revision = 0;
+    for (const url of left) revision = await checkHistory(url, history, before);
+    await hashAgreement(left, revision);
+    const gone = must(leaving.peerURLs[0], 'a member has a URL');
+    await expect(call(gone, '/v3/kv/range', { key: 'YQ==' })).rejects.toThrow(
+      /permanently removed from the cluster/,
+    );
+
+    // The whole cluster is started again, with the members that it has now.
+    await Promise.all([cluster.stop(), fourth.command.stop()]);
+    const again = await workshop.launch({ dataDir, port });
+    const back = workshop.run(['member', ...fourth.place]);
+    await back.waitFor(/is ready/, 40_000);
+    expect((await members(fourth.url)).map(({ name }) => name)).not.toContain(leaving.name);
+    for (const url of left) expect(await checkHistory(url, history, before)).toBe(revision);
+    await eventually('the supervisor knows who is gone', 15_000, () =>
+      again.output.includes(`${leaving.name} was removed from the cluster`),
+    );
+  });
+
+  test('one that lost its data is removed, added again, and comes back by itself', async () => {
+    const cluster = await workshop.launch({ dataDir, port });
+    const [first = '', , third = ''] = cluster.endpoints;
+    const before = await currentRevision(first);
+    let replaced = false;
+    const writing = runWriters({
+      endpoints: cluster.endpoints.slice(0, 2),
+      prefix: 'replaced/',
+      clients: 8,
+      puts: 300,
+      enough: () => replaced,
+    });
+    const oldId = await idOf(first, 'm3');
+    rmSync(join(dataDir, 'm3'), { recursive: true });
+    cluster.killMember('m3');
+    await cluster.waitFor(/m3 does not serve: .*has lost its data/, 40_000);
+    await change(first, 'remove', { ID: oldId });
+    await change(first, 'add', { peerURLs: [third] });
+    await eventually('m3 serves again', 40_000, async () => {
+      return call(third, '/v3/kv/range', { key: 'YQ==' }).then(
+        () => true,
+        () => false,
+      );
+    });
+    replaced = true;
+    const history = await writing;
+    expect(await idOf(first, 'm3')).not.toBe(oldId);
+    let revision = 0;
+    for (const url of cluster.endpoints) revision = await checkHistory(url, history, before);
+    await hashAgreement(cluster.endpoints, revision);
+  });
+
+  test('a member joins while others are killed, and is killed itself while it joins', async () => {
+    const cluster = await workshop.launch({ dataDir, port });
+    const [first = ''] = cluster.endpoints;
+    const before = await currentRevision(first);
+    let joined = false;
+    const writing = runWriters({
+      endpoints: cluster.endpoints,
+      prefix: 'joined/',
+      clients: 8,
+      puts: 300,
+      enough: () => joined,
+    });
+    const newPort = await freePort();
+    const place = ['--data-dir', workshop.dataDir(), '--secret-from', dataDir];
+    const who = ['member', '--join', first, '--name', 'm4', '--port', String(newPort)];
+    const joining = workshop.run([...who, ...place]);
+    await joining.waitFor(/m4 is added to the cluster/, 30_000);
+    const pidFile = join(must(place[1], 'a directory'), 'm4.pid');
+    await killWhenThere(pidFile);
+    await cluster.killAndAwaitReturn('m3');
+    const url = memberUrl(newPort);
+    await eventually('m4 serves', 40_000, async () => {
+      return call(url, '/v3/kv/range', { key: 'YQ==' }).then(
+        () => true,
+        () => false,
+      );
+    });
+    joined = true;
+    const history = await writing;
+    const all = [...cluster.endpoints, url];
+    let revision = 0;
+    for (const each of all) revision = await checkHistory(each, history, before);
+    await hashAgreement(all, revision);
+    expect((await members(url)).map(({ name }) => name).sort()).toEqual(['m1', 'm2', 'm3', 'm4']);
+  });
+});
+
+/** Ends a process as soon as its file says which it is. */
+async function killWhenThere(pidFile: string): Promise<void> {
+  await eventually(`a process in ${pidFile}`, 20_000, () => {
+    if (!existsSync(pidFile)) return false;
+    sendSignal(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
+    return true;
+  });
+}
