@@ -10,8 +10,17 @@ import { findFirstPort, leaderFirst, type System } from './system.ts';
 
 const size = 3;
 
-/** A local cluster of three members as `npm start` runs it, on a directory of its own. */
-export async function startCluster(signal: AbortSignal): Promise<System> {
+/** A cluster of our own. */
+export interface OwnSystem extends System {
+  /** The process of a member now; null while there is none. */
+  readonly processOf: (name: string) => number | null;
+}
+
+/**
+ * A local cluster of three members as `npm start` runs it, on a directory of its own.
+ * @param restart whether a member that dies is started again
+ */
+export async function startCluster(signal: AbortSignal, restart = false): Promise<OwnSystem> {
   const dataDir = mkdtempSync(join(tmpdir(), 'edgetcd-bench-'));
   let cluster: LocalCluster | null = null;
   const killNow = (): void => {
@@ -25,23 +34,26 @@ export async function startCluster(signal: AbortSignal): Promise<System> {
     process.off('exit', killNow);
   };
   try {
-    cluster = await openCluster(dataDir);
-    await cluster.start();
-    const members = cluster.members.map(({ address, url, pid }) => ({
+    const opened = await openCluster(dataDir, restart);
+    cluster = opened;
+    await opened.start();
+    const members = opened.members.map(({ address, url, pid }) => ({
       name: address.name,
       url,
       pid: must(pid, 'a started member has a process'),
     }));
-    return { name: 'ours', members: await leaderFirst(members, signal), stop };
+    const processOf = (name: string) =>
+      opened.members.find(({ address }) => address.name === name)?.pid ?? null;
+    return { name: 'ours', members: await leaderFirst(members, signal), stop, processOf };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function openCluster(dataDir: string): Promise<LocalCluster> {
+async function openCluster(dataDir: string, restart: boolean): Promise<LocalCluster> {
   const port = await findFirstPort((first) => planPorts(first, size));
-  const options = { port, size, name: null, dataDir, logLevel: 'warn', restart: false } as const;
+  const options = { port, size, name: null, dataDir, logLevel: 'warn', restart } as const;
   return LocalCluster.open(
     { ...options, defaults: { port, size, name: 'bench' } },
     {

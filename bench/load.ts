@@ -10,6 +10,8 @@ export interface LoadSpec {
   readonly seconds: number;
   readonly keys: number;
   readonly valueBytes: number;
+  /** Distinct requests of each endpoint; a few thousand when not said. */
+  readonly prepared?: number;
 }
 
 export interface LoadResult {

@@ -8,9 +8,11 @@ import { fill } from './fill.ts';
 import { machineFacts } from './machine.ts';
 import { type Bench, measureAll } from './measure.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
+import { renderFindings } from './scale/finding.ts';
+import { measureScale } from './scale/scale.ts';
 import { summarize } from './summary.ts';
 import { runningSystem, type System } from './system.ts';
-import { renderReport } from './table.ts';
+import { renderFacts, renderReport } from './table.ts';
 import { findWrk } from './wrk.ts';
 
 /** Compilers and caches are warm after it; what it measures is thrown away. */
@@ -27,6 +29,12 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<void>
   if (etcd === null && options.rival === 'always') throw new UsageError('etcd is not on the PATH');
   const generator = (options.builtin ? null : findWrk()) ?? builtinGenerator;
   const facts = machineFacts(etcd, generator);
+  if (options.scale !== null) {
+    const findings = await measureScale(options.scale, generator, signal, progress);
+    console.log(`\n${renderFacts(facts)}\n\n${renderFindings(findings)}`);
+    if (options.json !== null) writeJson(options.json, { facts, options, findings });
+    return;
+  }
   const systems: System[] = [];
   try {
     progress(`load by ${generator.name}`);

@@ -20,6 +20,24 @@ export interface Options {
   readonly json: string | null;
   /** Leaves wrk alone even where it is installed. */
   readonly builtin: boolean;
+  /** null: the usual comparison instead. */
+  readonly scale: ScaleOptions | null;
+}
+
+/** The parts of `--scale`. */
+export const scaleParts = ['watchers', 'delivery', 'leases', 'keys'] as const;
+export type ScalePart = (typeof scaleParts)[number];
+
+/** How much of everything `--scale` takes. */
+export interface ScaleOptions {
+  readonly parts: readonly ScalePart[];
+  readonly watchers: number;
+  readonly deliveryWatchers: number;
+  readonly leases: number;
+  readonly fewKeys: number;
+  readonly keys: number;
+  readonly valueBytes: number;
+  readonly seconds: number;
 }
 
 /** The command line is wrong: shown without a stack, exit code 2. */
@@ -44,7 +62,20 @@ is installed (A B A B ...), and prints rates, their ratio, latencies, and rows w
   --builtin               the built-in load generator even where wrk is installed
   --help                  this text
 
+npm run bench -- --scale [flags]      measures what many of something cost, one cluster for each part
+
+  --parts PART[,PART...]  watchers (idle ones), delivery (many watchers of one key), leases, keys
+                          (default: all)
+  --watchers N            idle watchers per member (default: 5000)
+  --delivery-watchers N   watchers of one key (default: 1000)
+  --leases N              leases (default: 100000)
+  --scale-keys N          keys, against 10000 of them (default: 1000000)
+  --seconds, --value-bytes, --builtin   as above
+
 The servers and the load share the machine: quote the ratios, not the rates.`;
+
+/** What many keys are compared with. */
+const scaleFewKeys = 10_000;
 
 const flags = {
   target: { type: 'string' },
@@ -58,6 +89,12 @@ const flags = {
   'value-bytes': { type: 'string', default: '256' },
   json: { type: 'string' },
   builtin: { type: 'boolean', default: false },
+  scale: { type: 'boolean', default: false },
+  parts: { type: 'string', default: scaleParts.join(',') },
+  watchers: { type: 'string', default: '5000' },
+  'delivery-watchers': { type: 'string', default: '1000' },
+  leases: { type: 'string', default: '100000' },
+  'scale-keys': { type: 'string', default: '1000000' },
   help: { type: 'boolean', default: false },
 } as const;
 
@@ -83,7 +120,27 @@ export function readOptions(argv: readonly string[]): Options | null {
     valueBytes: intIn(values['value-bytes'], 0, 1_000_000, '--value-bytes'),
     json: values.json ?? null,
     builtin: values.builtin,
+    scale: values.scale ? scaleOptions(values) : null,
   };
+}
+
+function scaleOptions(values: ReturnType<typeof parse>): ScaleOptions {
+  return {
+    parts: list(values.parts).map(scalePart),
+    watchers: intIn(values.watchers, 1, 20_000, '--watchers'),
+    deliveryWatchers: intIn(values['delivery-watchers'], 1, 4_000, '--delivery-watchers'),
+    leases: intIn(values.leases, 1, 1_000_000, '--leases'),
+    fewKeys: scaleFewKeys,
+    keys: intIn(values['scale-keys'], scaleFewKeys + 1, 10_000_000, '--scale-keys'),
+    valueBytes: intIn(values['value-bytes'], 0, 4_096, '--value-bytes'),
+    seconds: intIn(values.seconds, 1, 3_600, '--seconds'),
+  };
+}
+
+function scalePart(text: string): ScalePart {
+  const known = scaleParts.find((name) => name === text);
+  if (known !== undefined) return known;
+  throw new UsageError(`--parts are ${scaleParts.join(', ')}, not "${text}"`);
 }
 
 function parse(argv: readonly string[]) {

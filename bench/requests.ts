@@ -2,7 +2,7 @@ import { intBetween, seededPrng } from '../src/lib/prng.ts';
 import type { LoadSpec } from './load.ts';
 
 /** Requests prepared for a run and then repeated: drawing keys must not cost the generator time. */
-const preparedCount = 2_000;
+const preparedByDefault = 2_000;
 
 export const putPath = '/v3/kv/put';
 const rangePath = '/v3/kv/range';
@@ -14,12 +14,13 @@ export interface PreparedRequests {
 
 /** The same requests for every system, in an order that a seed decides. */
 export function prepareRequests(
-  { kind, keys, valueBytes }: Pick<LoadSpec, 'kind' | 'keys' | 'valueBytes'>,
+  spec: Pick<LoadSpec, 'kind' | 'keys' | 'valueBytes' | 'prepared'>,
   seed: number,
 ): PreparedRequests {
+  const { kind, keys, valueBytes, prepared = preparedByDefault } = spec;
   const prng = seededPrng(seed);
   const value = encodedValue(valueBytes);
-  const bodies = Array.from({ length: preparedCount }, () => {
+  const bodies = Array.from({ length: prepared }, () => {
     const key = encodedKey(intBetween(prng, 1, keys));
     if (kind === 'put') return JSON.stringify({ key, value });
     return JSON.stringify(kind === 'ser' ? { key, serializable: true } : { key });

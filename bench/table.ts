@@ -19,7 +19,7 @@ export function renderReport(facts: MachineFacts, list: readonly SeriesSummary[]
   return parts.join('\n\n');
 }
 
-function renderFacts(facts: MachineFacts): string {
+export function renderFacts(facts: MachineFacts): string {
   return [
     `${facts.cores} cores (${facts.processor}), ${facts.memoryGiB} GiB, load ${facts.loadBefore}`,
     `node ${facts.node}, workerd ${facts.workerd}, etcd ${facts.etcd}`,
