@@ -28,6 +28,7 @@ import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
 import type { Peering } from './peering.ts';
 import type { ProposalOutcome } from './proposals.ts';
+import { RowRemoval } from './row_removal.ts';
 import {
   type Route,
   routesOf,
@@ -39,14 +40,13 @@ import {
 import type { MemberSettings } from './settings.ts';
 import { Upkeep } from './upkeep.ts';
 import { upkeepHost } from './upkeep_host.ts';
+import type { PeerStats } from './v2/peer_stats.ts';
+import { V2Service } from './v2/service.ts';
 import type { WatchStreams } from './watch_streams.ts';
 import { Watching } from './watching.ts';
 
 /** Proposals of one call: each is another change of users or roles that came before it. */
 const AUTH_ATTEMPTS_MAX = 8;
-
-/** How often a compaction that has to wait looks whether it may go on. */
-const PAUSED_COMPACTION_MS = 250;
 
 /** What a running member needs from its object. */
 export interface RuntimeHost extends NodeHost {
@@ -57,6 +57,8 @@ export interface RuntimeHost extends NodeHost {
   /** Where tokens are signed instead of kept. */
   readonly signedTokens?: SignedTokens | null;
   setTimer(callback: () => void, ms: number): void;
+  /** Absent where nobody counts frames. */
+  readonly peerStats?: PeerStats;
   /** Absent where the links do not follow the members. */
   readonly peering?: Pick<Peering, 'follow' | 'roster'>;
   /** The member has applied that it was removed. */
@@ -86,13 +88,14 @@ export class Runtime implements ServiceHost {
   readonly identity: ClusterIdentity;
   readonly routes: ReadonlyMap<string, Route>;
   readonly streamRoutes: ReadonlyMap<string, StreamRoute>;
+  readonly v2: V2Service;
   readonly #host: RuntimeHost;
   readonly #watching: Watching;
   readonly #forwarding: Forwarding;
   readonly #clusterNumber: bigint;
   readonly #memberNumber: bigint;
+  readonly #rowRemoval: RowRemoval;
   #softStateWaiters: (() => void)[] = [];
-  #compacting: Promise<void> | null = null;
 
   constructor(
     settings: MemberSettings,
@@ -118,6 +121,11 @@ export class Runtime implements ServiceHost {
     });
     this.keepAlives = new KeepAlives(this, host.bugs);
     this.node = this.#openNode(observe);
+    this.#rowRemoval = new RowRemoval({
+      machine: () => this.machine,
+      guard: (work) => this.node.guard(work),
+      setTimer: (callback, ms) => host.setTimer(callback, ms),
+    });
     const compacted = () => this.compacted();
     this.upkeep = new Upkeep(upkeepHost(this.node, settings, identity, host, compacted));
     this.belonging = this.#openBelonging();
@@ -130,6 +138,7 @@ export class Runtime implements ServiceHost {
     this.routes = routesOf(this, host.bugs);
     this.#forwarding = this.#openForwarding();
     this.streamRoutes = streamRoutesOf(this);
+    this.v2 = new V2Service(this, host);
     this.node.start();
     this.upkeep.start();
     void this.compacted();
@@ -166,11 +175,15 @@ export class Runtime implements ServiceHost {
           this.lessor.applied(result);
           this.authentication.applied(result);
           this.#watching.applied(result);
+          this.v2.applied(result);
           if (result.command.request.case === 'compaction' && !result.error) void this.compacted();
           observe.applied(result);
         },
         onMembers: () => this.belonging.membersChanged(),
-        onRestored: () => this.#watching.restored(),
+        onRestored: () => {
+          this.#watching.restored();
+          this.v2.restored();
+        },
         onTurnApplied: (ms) => observe.turnApplied(ms),
         onSoftState: (state) => {
           this.#softStateChanged(state);
@@ -216,7 +229,8 @@ export class Runtime implements ServiceHost {
   /** It leads and is not asleep, or counts the time of leases. */
   get isNeeded(): boolean {
     if (!this.lessor.leading) return false;
-    return !this.node.status.raft.quiescent || this.lessor.leaseCount > 0;
+    const counts = this.lessor.leaseCount > 0 || this.v2.expirer.isNeeded;
+    return counts || !this.node.status.raft.quiescent;
   }
 
   get leaderName(): string | null {
@@ -253,12 +267,8 @@ export class Runtime implements ServiceHost {
     });
   }
 
-  /** Works off a scheduled compaction, a bounded slice at a time, other work in between. */
   compacted(): Promise<void> {
-    this.#compacting ??= this.#compact().finally(() => {
-      this.#compacting = null;
-    });
-    return this.#compacting;
+    return this.#rowRemoval.run();
   }
 
   async transferLeadership(target: MemberId): Promise<void> {
@@ -355,16 +365,6 @@ export class Runtime implements ServiceHost {
     return late && timeoutMs !== null && timeoutMs < own ? EtcdError.of('deadlineExceeded') : error;
   }
 
-  async #compact(): Promise<void> {
-    while (this.machine.compactionPending) {
-      // A snapshot that is on its way to a peer needs what would be removed.
-      const isMore = this.node.guard(() => this.machine.compactSlice());
-      if (isMore === null || !this.machine.compactionPending) return;
-      const pauseMs = isMore ? 1 : PAUSED_COMPACTION_MS;
-      await new Promise<void>((resolve) => this.#host.setTimer(resolve, pauseMs));
-    }
-  }
-
   #expire({ id, generation }: { id: bigint; generation: number }, term: number): void {
     const value = create(LeaseExpireSchema, { leaseId: id, generation: BigInt(generation) });
     const timeoutMs = requestTimeoutMs(this.settings.electionTimeoutMs);
@@ -381,6 +381,7 @@ export class Runtime implements ServiceHost {
     }
     if (state.role !== 'leader' && lessor.leading) lessor.demote();
     this.belonging.softStateChanged(state);
+    this.v2.softStateChanged(state);
     const waiters = this.#softStateWaiters;
     this.#softStateWaiters = [];
     for (const wake of waiters) wake();
