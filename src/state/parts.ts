@@ -94,7 +94,7 @@ export class Parts {
     this.auth = new Auth(store, this.journal);
     this.tokens = new Tokens(store, this.journal);
     this.authorizer = new Authorizer(this.auth, this.leases);
-    this.v2 = new V2Store(store, this.journal);
+    this.v2 = new V2Store(store, this.journal, bugs);
   }
 
   /** The tables that are small: a snapshot captures them when it is opened. */

@@ -21,4 +21,4 @@ export interface V2Host
 }
 
 /** What it needs of the object around the member. */
-export type V2Platform = Pick<RuntimeHost, 'soon' | 'peerStats'>;
+export type V2Platform = Pick<RuntimeHost, 'soon' | 'peerStats' | 'bugs'>;

@@ -35,6 +35,7 @@ export class V2Service {
       source: () => host.machine.v2,
       // History is state: what cannot be read there ends the member.
       soon: (callback) => platform.soon(() => host.node.guard(callback)),
+      ...(platform.bugs ? { bugs: platform.bugs } : {}),
     });
     this.#logins = new V2Logins(host);
     this.keys = new V2Keys(host, this.#storeStats);

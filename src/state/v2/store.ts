@@ -2,6 +2,7 @@ import { V2Error, type V2ErrorCode } from '../../api/v2/error.ts';
 import type { V2Action, V2Event, V2Node } from '../../api/v2/event.ts';
 import { limits } from '../../config.ts';
 import { crc32c } from '../../lib/crc32c.ts';
+import { NO_BUGS } from '../bugs.ts';
 import { Cache } from '../cache.ts';
 import type { Journal } from '../journal.ts';
 import { OverlayTable, type RowCodec } from '../overlay_table.ts';
@@ -54,8 +55,11 @@ export class V2Store implements V2Reader {
   readonly #history: History;
   #changes: V2Change[] = [];
   #digest = 0;
+  readonly #bugs: ReadonlySet<string>;
 
-  constructor(store: StateStore, journal: Journal) {
+  /** @param bugs see bugs.ts; empty but in tests */
+  constructor(store: StateStore, journal: Journal, bugs: ReadonlySet<string> = NO_BUGS) {
+    this.#bugs = bugs;
     const cache = new Cache<Uint8Array>(limits.v2CacheRowsMax, limits.v2CacheBytesMax);
     this.table = new OverlayTable(store, 'v2', BYTES_CODEC, journal, cache);
     this.tree = new Tree(this.table);
@@ -149,7 +153,7 @@ export class V2Store implements V2Reader {
   }
 
   flush(): void {
-    this.pictures.keep(this.table);
+    if (!this.#bugs.has('v2-picture-torn')) this.pictures.keep(this.table);
     this.table.flush();
   }
 

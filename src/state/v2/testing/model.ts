@@ -76,6 +76,12 @@ export class ModelTree {
     return ended;
   }
 
+  /** How many nodes should have ended by then. */
+  endingBefore(nowMs: number): number {
+    const isOver = ({ expirationMs }: ModelNode) => expirationMs > 0 && expirationMs <= nowMs;
+    return this.files().filter(isOver).length;
+  }
+
   /** Everything below the root of the keys, by path. */
   files(): ModelNode[] {
     const all: ModelNode[] = [];
