@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { V2ExpireSchema } from '../../api/gen/command_pb.ts';
 import { limits, requestTimeoutMs } from '../../config.ts';
+import type { ProposalOutcome } from '../proposals.ts';
 import type { V2Host } from './host.ts';
 
 /**
@@ -45,10 +46,11 @@ export class V2Expirer {
     this.#proposing = true;
     const value = create(V2ExpireSchema, { countMax: limits.v2ExpiriesPerCommand });
     const timeoutMs = requestTimeoutMs(settings.electionTimeoutMs);
-    const done = () => {
+    const done = ({ result }: ProposalOutcome) => {
       this.#proposing = false;
-      // More than one command may take are over: the others need not wait for the next look.
-      if (this.#host.node.soft.role === 'leader') this.#check();
+      // More may be over than one command takes: they need not wait for the next look. One that
+      // failed does: the member may have stopped.
+      if (result !== undefined && !result.error) this.#check();
     };
     node.propose({ case: 'v2Expire', value }, timeoutMs, done, lessor.term);
   }

@@ -1,6 +1,6 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { type V2Change, V2ChangeSchema, V2Method } from '../../api/gen/command_pb.ts';
+import { V2ChangeSchema, V2Method } from '../../api/gen/command_pb.ts';
 import { V2Error } from '../../api/v2/error.ts';
 import { Single } from '../../state/testing/single.ts';
 import { V2Hub, type V2WatchSpec } from './hub.ts';
@@ -19,7 +19,7 @@ const settle = () => {
   for (const callback of soon.splice(0)) callback();
 };
 
-function change(path: string, fields: Partial<V2Change> = {}): void {
+function change(path: string, fields: MessageInitShape<typeof V2ChangeSchema> = {}): void {
   const value = create(V2ChangeSchema, { path: `/1${path}`, value: 'x', ...fields });
   const { error, v2Changes } = member.apply({ case: 'v2Change', value });
   expect(error).toBeNull();
