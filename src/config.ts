@@ -266,6 +266,13 @@ export const limits = {
   v2ListingBytesMax: 12 * 1024 * 1024,
   /** Bytes of a path of v2: what HTTP servers let through, and far from the end of a row. */
   v2PathBytesMax: 8_192,
+  /** Directories in each other: a listing goes down as deep. */
+  v2PathDepthMax: 256,
+  /**
+   * Nodes that one command takes away: each is held in memory until it is written. A larger
+   * directory is deleted in parts, and ends in parts.
+   */
+  v2RemovalNodesMax: 50_000,
   /** A Go duration holds no more seconds: a longer TTL is none, as in etcd. */
   v2TtlSecondsMax: 9_223_372_036,
   /** How often the leader looks for nodes of v2 that have ended: etcd's interval of SYNC. */

@@ -74,7 +74,8 @@ export class V2Keys {
 
   #command(request: KeysRequest & { readonly method: keyof typeof METHODS }, user: string) {
     const { method, path, prevExist, ttlSeconds } = request;
-    if (utf8(path).length > limits.v2PathBytesMax) throw tooLarge();
+    const isDeep = path.split('/').length > limits.v2PathDepthMax;
+    if (isDeep || utf8(path).length > limits.v2PathBytesMax) throw tooLarge();
     const { value, dir, recursive, refresh, prevValue } = request;
     return create(V2ChangeSchema, {
       method: METHODS[method],

@@ -187,6 +187,6 @@ function write(
 }
 
 function erase(store: V2Store, path: string): void {
-  store.tree.remove(path);
+  store.tree.remove(path, 1);
   store.recordHidden('delete', path, false);
 }

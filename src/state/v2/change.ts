@@ -1,6 +1,7 @@
 import { type V2Change, V2Method } from '../../api/gen/command_pb.ts';
 import { insufficientCredentials } from '../../api/v2/denied.ts';
 import type { V2Action, V2Event, V2Node } from '../../api/v2/event.ts';
+import { limits } from '../../config.ts';
 import { V2Accounts } from './accounts.ts';
 import { type StoredNode, shown } from './node.ts';
 import { ancestorsOf, KEYS_ROOT } from './path.ts';
@@ -51,7 +52,9 @@ export function expireNodes(store: V2Store, nowMs: number, countMax: number): nu
     const first = store.tree.earliestExpiration();
     if (first === null || first.expirationMs > nowMs) return count;
     const step: Step = { store, path: first.path, nowMs };
-    takeAway(step, 'expire', store.find(first.path));
+    const isGone = takeAway(step, 'expire', store.find(first.path)) !== null;
+    // The rest goes with the next command, and the directory with the last of it.
+    if (!isGone) return store.tree.prune(first.path, limits.v2RemovalNodesMax);
   }
   return countMax;
 }
@@ -148,11 +151,11 @@ function remove(step: Step, { dir, recursive }: V2Change): V2Event {
     if (!dir && !recursive) throw store.error(102, path);
     if (!recursive && !store.tree.isEmpty(path)) throw store.error(108, path);
   }
-  return takeAway(step, 'delete', old);
+  return takenAway(step, 'delete', old);
 }
 
 function compareAndDelete(step: Step, request: V2Change): V2Event {
-  return takeAway(step, 'compareAndDelete', comparedFile(step, request));
+  return takenAway(step, 'compareAndDelete', comparedFile(step, request));
 }
 
 /** The file at the path, if it is what the request says. @throws V2Error */
@@ -169,9 +172,18 @@ function comparedFile({ store, path }: Step, { prevValue, prevIndex }: V2Change)
   return node;
 }
 
-function takeAway({ store, path, nowMs }: Step, action: V2Action, old: StoredNode): V2Event {
+/** @throws V2Error when it is too much for one command */
+function takenAway(step: Step, action: V2Action, old: StoredNode): V2Event {
+  const event = takeAway(step, action, old);
+  if (event !== null) return event;
+  throw step.store.error(300, 'the directory has too many nodes: delete what is in it first');
+}
+
+/** Null: too much is in it for one command, and nothing was done. */
+function takeAway({ store, path, nowMs }: Step, action: V2Action, old: StoredNode): V2Event | null {
   const prevNode = shown(path, old, nowMs);
-  const removed = store.tree.remove(path);
+  const removed = store.tree.remove(path, limits.v2RemovalNodesMax);
+  if (removed === null) return null;
   const node: V2Node = {
     ...prevNode,
     value: null,

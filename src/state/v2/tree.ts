@@ -72,18 +72,35 @@ export class Tree {
     this.#table.set(expirationKey(node.expirationMs, path), EMPTY_BYTES, null);
   }
 
-  /** Takes away the node and all below it. @returns their paths */
-  remove(path: string): string[] {
-    const removed = [path];
+  /**
+   * Takes away the node and all below it. @returns their paths; null: they are more than so many,
+   * and nothing was done
+   */
+  remove(path: string, nodesMax: number): string[] | null {
+    const paths = [path];
     const node = must(this.get(path), 'what is removed is there');
     if (node.value === null) {
-      for (let levels = 1; this.#listLevel(path, levels, removed); levels++);
+      for (let levels = 1; this.#listLevel(path, levels, paths, nodesMax); levels++);
     }
-    for (const each of removed) {
-      this.#forgetExpiration(each, must(this.get(each), 'what was listed is there'));
-      this.#table.set(nodeKey(each), null, EMPTY_BYTES);
+    if (paths.length > nodesMax) return null;
+    for (const each of paths) this.#removeOne(each);
+    return paths;
+  }
+
+  /** Takes away so many nodes from below a directory that has more, what is inside first. */
+  prune(directory: string, nodesMax: number): number {
+    const inside: string[] = [];
+    for (const [path] of this.children(directory)) {
+      if (inside.push(path) >= nodesMax) break;
     }
-    return removed;
+    let count = 0;
+    for (const path of inside) {
+      count += this.prune(path, nodesMax - count);
+      if (count >= nodesMax) break;
+      this.#removeOne(path);
+      count++;
+    }
+    return count;
   }
 
   /** The node that ends first, or ended and is still there; null: none ever ends. */
@@ -94,13 +111,18 @@ export class Tree {
     return null;
   }
 
-  /** Whether there was anything so many levels below. */
-  #listLevel(directory: string, levels: number, paths: string[]): boolean {
+  /** Whether there may be more than what was found so many levels below. */
+  #listLevel(directory: string, levels: number, paths: string[], nodesMax: number): boolean {
     const before = paths.length;
     for (const { key } of this.#table.entries(prefixRange(levelPrefix(directory, levels)))) {
-      paths.push(pathOfNodeKey(key));
+      if (paths.push(pathOfNodeKey(key)) > nodesMax) return false;
     }
     return paths.length > before;
+  }
+
+  #removeOne(path: string): void {
+    this.#forgetExpiration(path, must(this.get(path), 'what is removed is there'));
+    this.#table.set(nodeKey(path), null, EMPTY_BYTES);
   }
 
   #forgetExpiration(path: string, { expirationMs }: StoredNode): void {
