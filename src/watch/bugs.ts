@@ -15,8 +15,6 @@ export const WATCH_BUGS = {
   'watch-compact-boundary': 'a watcher that was overtaken by compaction continues there',
   /** The events of one revision come in two responses. */
   'watch-split-revision': 'a response ends in the middle of a revision',
-  /** What a snapshot has brought in is not told to those who wait for events of the v2 tree. */
-  'v2-watch-lost-at-snapshot': 'waits go on after a snapshot as if nothing had been missed',
 } as const;
 
 export type WatchBug = keyof typeof WATCH_BUGS;

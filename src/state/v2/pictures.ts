@@ -1,7 +1,7 @@
 import { limits } from '../../config.ts';
 import { assert } from '../../lib/assert.ts';
 import { compareBytes, concatBytes, EMPTY_BYTES } from '../../lib/bytes.ts';
-import { keyAfter, prefixRange } from '../key_range.ts';
+import { ALL_KEYS, keyAfter, prefixRange } from '../key_range.ts';
 import type { OverlayTable } from '../overlay_table.ts';
 import type { KeyRange, Row, StateStore, TableName } from '../store.ts';
 
@@ -41,13 +41,14 @@ export class Pictures {
   /** A picture of the rows as they are now: everything has been flushed. */
   open(): Picture {
     // What an instance before this one has put aside is of no use.
-    if (this.#open.size === 0) this.#store.clear('v2_kept');
+    this.#forgetKept();
     const picture: Open = { number: ++this.#number, readUpTo: null };
     this.#open.add(picture);
     return {
       rows: () => this.#rows(picture),
       close: () => {
-        if (this.#open.delete(picture) && this.#open.size === 0) this.#store.clear('v2_kept');
+        this.#open.delete(picture);
+        this.#forgetKept();
       },
     };
   }
@@ -58,6 +59,11 @@ export class Pictures {
     for (const key of table.dirtyKeys()) {
       for (const picture of this.#open) this.#keepRow(picture, key);
     }
+  }
+
+  #forgetKept(): void {
+    if (this.#open.size > 0 || this.#store.scan('v2_kept', ALL_KEYS, 1).length === 0) return;
+    this.#store.clear('v2_kept');
   }
 
   #keepRow({ number, readUpTo }: Open, key: Uint8Array): void {
