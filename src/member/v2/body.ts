@@ -23,13 +23,47 @@ export function stringsOf(value: unknown): readonly string[] | null {
   return isList ? value : null;
 }
 
-/** What Go says of a body that is not what it should be. */
+/** The type that etcd reads URLs of members into, as Go shows it. */
+const URLS_TYPE = 'struct { PeerURLs []string "json:\\"peerURLs\\"" }';
+
+/** What Go says of a body that should have been URLs of a member. */
 export function complaintAbout(text: string): string {
-  try {
-    decodeJson(Cluster.method.memberAdd.input, text);
-  } catch (error) {
-    if (error instanceof EtcdError) return error.message;
-    throw error;
+  if (text.trim() === '') return 'unexpected end of JSON input';
+  const complaint = syntaxError(text);
+  if (complaint !== null) return complaint;
+  const value: unknown = JSON.parse(text);
+  if (kindOf(value) !== 'object') {
+    return `json: cannot unmarshal ${kindOf(value)} into Go value of type ${URLS_TYPE}`;
   }
-  return text.trim() === '' ? 'EOF' : 'json: cannot unmarshal value';
+  const urls: unknown = (value as JsonObject)['peerURLs'];
+  if (!Array.isArray(urls)) return cannotBe(urls, '[]string');
+  return cannotBe(
+    urls.find((url) => typeof url !== 'string'),
+    'string',
+  );
+}
+
+function cannotBe(value: unknown, type: string): string {
+  return `json: cannot unmarshal ${kindOf(value)} into Go struct field .peerURLs of type ${type}`;
+}
+
+/** Null: the text is JSON, of whatever. */
+function syntaxError(text: string): string | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch {
+    try {
+      decodeJson(Cluster.method.memberAdd.input, text);
+    } catch (error) {
+      if (error instanceof EtcdError) return error.message;
+      throw error;
+    }
+    return 'invalid character after top-level value';
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'array';
+  return typeof value === 'boolean' ? 'bool' : typeof value;
 }

@@ -202,7 +202,7 @@ function recorded({ store }: Step, event: V2Event, isRefresh: boolean): V2Event 
 }
 
 function checkChangeable({ store, path }: Step): void {
-  if (path === KEYS_ROOT) throw store.error(107, KEYS_ROOT);
+  if (path === KEYS_ROOT) throw store.error(107, '/');
 }
 
 /** @throws V2Error where a file stands on the way */

@@ -181,8 +181,8 @@ export function concerns(event: PastEvent, path: string, recursive: boolean): bo
   return goes && event.prevNode?.dir === true && path.startsWith(`${key}/`);
 }
 
-/** What clients are shown of a path: their keys begin at the root. */
+/** What clients are shown of a path: their keys begin at the root, of which etcd shows nothing. */
 function withoutRoot(path: string): string {
-  if (path === KEYS_ROOT) return '/';
+  if (path === KEYS_ROOT) return '';
   return path.startsWith(`${KEYS_ROOT}/`) ? path.slice(KEYS_ROOT.length) : path;
 }

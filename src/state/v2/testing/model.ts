@@ -254,11 +254,11 @@ export class ModelTree {
   }
 
   #refuseRoot(path: string): void {
-    if (path === '/1') throw this.#failure(107, path);
+    if (path === '/1') throw this.#failure(107, '/');
   }
 
   #failure(errorCode: V2ErrorCode, path: string): Failure {
-    const cause = path === '/1' ? '/' : path.replace(/^\/1(?=\/)/, '');
+    const cause = path.replace(/^\/1(?=\/|$)/, '');
     return new Failure({ errorCode, cause, index: this.index });
   }
 }
