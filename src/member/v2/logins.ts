@@ -40,6 +40,8 @@ export class V2Logins {
   }
 
   async #fits(password: string, hash: string | null): Promise<boolean> {
+    // Nobody's: it is not worth the work.
+    if (utf8(password).length > limits.authPasswordBytesMax) return false;
     // A fast digest, so it stays in memory, and beside the salt that is in the hash.
     const pair = utf8(`${hash}\n${password}`);
     const name = toHex(new Uint8Array(await crypto.subtle.digest('SHA-256', pair)));

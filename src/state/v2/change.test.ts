@@ -4,6 +4,8 @@ import { encodeCommand } from '../../api/command.ts';
 import { V2ChangeSchema, V2ExpireSchema, V2Method } from '../../api/gen/command_pb.ts';
 import { V2Error } from '../../api/v2/error.ts';
 import { limits } from '../../config.ts';
+import { StateMachine } from '../machine.ts';
+import { becomeNewCluster } from '../restore.ts';
 import { Single } from '../testing/single.ts';
 
 const changeable = limits as { -readonly [name in keyof typeof limits]: number };
@@ -56,5 +58,17 @@ describe('a directory with more in it than one command takes away', () => {
     expect(expire()).toEqual(['/1/d', '/1/later']);
     expect(member.machine.v2.names('/1')).toEqual([]);
     expect(member.machine.v2.nextExpirationMs).toBeNull();
+  });
+});
+
+describe('a new cluster that is made of a snapshot', () => {
+  it('begins with the tree, its index and its history', () => {
+    change('/a', { expirationMs: 9n });
+    change('/b');
+    member.machine.flush();
+    becomeNewCluster(member.store);
+    const { v2 } = new StateMachine(member.store);
+    expect([v2.index, v2.names('/1'), v2.nextExpirationMs]).toEqual([5, ['a', 'b'], 9]);
+    expect(v2.eventAfter('/1/a', false, 4)?.index).toBe(4);
   });
 });

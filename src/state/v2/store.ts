@@ -37,16 +37,24 @@ export interface V2Changes {
 export interface V2Reader {
   /** Of the newest event. */
   readonly index: number;
-  get(path: string, recursive: boolean, nowMs: number): V2Event;
-  file(path: string): string | null;
-  names(directory: string): string[];
-  eventAfter(path: string, recursive: boolean, fromIndex: number): PastEvent | null;
+  /** When the next node ends, or when it should have; null: none does. */
   readonly nextExpirationMs: number | null;
+  /** The node and what is in it, hidden names left out. @throws V2Error */
+  get(path: string, recursive: boolean, nowMs: number): V2Event;
+  /** The value of a file; null: there is no such file. */
+  file(path: string): string | null;
+  /** The names in a directory, sorted; none where there is no such directory. */
+  names(directory: string): string[];
+  /**
+   * The first event from that index on which whoever watches the path would have been told of;
+   * null: there was none. @throws V2Error when it may have been forgotten
+   */
+  eventAfter(path: string, recursive: boolean, fromIndex: number): PastEvent | null;
 }
 
 /**
  * etcd's v2 store: a tree of files and directories, an index that counts changes, and the last
- * thousand of them. Commands are in change.ts and auth_admin.ts.
+ * thousand of them. Commands are in change.ts and accounts_admin.ts.
  */
 export class V2Store implements V2Reader {
   readonly table: OverlayTable<Uint8Array>;
@@ -71,7 +79,6 @@ export class V2Store implements V2Reader {
     return this.#history.index;
   }
 
-  /** When the next node ends, or when it should have; null: none does. */
   get nextExpirationMs(): number | null {
     return this.tree.earliestExpiration()?.expirationMs ?? null;
   }
@@ -88,7 +95,6 @@ export class V2Store implements V2Reader {
     throw this.error(found.kind === 'file' ? 104 : 100, found.path);
   }
 
-  /** The node and what is in it, hidden names left out. @throws V2Error */
   get(path: string, recursive: boolean, nowMs: number): V2Event {
     const node = this.find(path);
     const budget = { bytes: limits.v2ListingBytesMax };
@@ -96,20 +102,14 @@ export class V2Store implements V2Reader {
     return { action: 'get', node: { ...shown(path, node, nowMs), nodes }, prevNode: null };
   }
 
-  /** The value of a file; null: there is no such file. */
   file(path: string): string | null {
     return this.tree.get(path)?.value ?? null;
   }
 
-  /** The names in a directory, sorted; none where there is no such directory. */
   names(directory: string): string[] {
     return [...this.tree.children(directory)].map(([path]) => path.slice(directory.length + 1));
   }
 
-  /**
-   * The first event from that index on which whoever watches the path would have been told of;
-   * null: there was none. @throws V2Error when it may have been forgotten
-   */
   eventAfter(path: string, recursive: boolean, fromIndex: number): PastEvent | null {
     const { firstIndex, index: lastIndex } = this.#history;
     if (fromIndex < firstIndex) {
