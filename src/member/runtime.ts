@@ -6,7 +6,6 @@ import { type Command, LeaseExpireSchema } from '../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../api/gen/rpc_pb.ts';
 import { marshalledSize } from '../api/size.ts';
 import { requestTimeoutMs } from '../config.ts';
-import { must } from '../lib/assert.ts';
 import type { Prng } from '../lib/prng.ts';
 import type { MemberId } from '../raft/message.ts';
 import type { SoftState } from '../raft/output.ts';
@@ -16,7 +15,7 @@ import type { ApplyResult } from '../state/result.ts';
 import type { Frame, FrameReply } from '../transport/frame.ts';
 import type { Links } from '../transport/links.ts';
 import type { Hub } from '../watch/hub.ts';
-import { Authentication, isOldRevision } from './auth/authentication.ts';
+import { Authentication } from './auth/authentication.ts';
 import { authenticationHost } from './auth/host.ts';
 import type { SignedTokens } from './auth/signed_tokens.ts';
 import { Belonging } from './belonging.ts';
@@ -24,11 +23,12 @@ import { Forwarding } from './forwarding.ts';
 import type { NodeHost } from './host.ts';
 import { type ClusterIdentity, foundersOf, numberOfId } from './identity.ts';
 import { KeepAlives } from './keep_alives.ts';
+import { LeadershipTransfer } from './leadership_transfer.ts';
 import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
 import type { Peering } from './peering.ts';
-import type { ProposalOutcome } from './proposals.ts';
-import { RowRemoval } from './row_removal.ts';
+import { RaftRequests } from './raft_requests.ts';
+import { ScheduledCompaction } from './scheduled_compaction.ts';
 import {
   type Route,
   routesOf,
@@ -44,9 +44,6 @@ import type { PeerStats } from './v2/peer_stats.ts';
 import { V2Service } from './v2/service.ts';
 import type { WatchStreams } from './watch_streams.ts';
 import { Watching } from './watching.ts';
-
-/** Proposals of one call: each is another change of users or roles that came before it. */
-const AUTH_ATTEMPTS_MAX = 8;
 
 /** What a running member needs from its object. */
 export interface RuntimeHost extends NodeHost {
@@ -90,12 +87,13 @@ export class Runtime implements ServiceHost {
   readonly streamRoutes: ReadonlyMap<string, StreamRoute>;
   readonly v2: V2Service;
   readonly #host: RuntimeHost;
+  readonly #raftRequests: RaftRequests;
   readonly #watching: Watching;
   readonly #forwarding: Forwarding;
   readonly #clusterNumber: bigint;
   readonly #memberNumber: bigint;
-  readonly #rowRemoval: RowRemoval;
-  #softStateWaiters: (() => void)[] = [];
+  readonly #compaction: ScheduledCompaction;
+  readonly #leadershipTransfer: LeadershipTransfer;
 
   constructor(
     settings: MemberSettings,
@@ -121,11 +119,12 @@ export class Runtime implements ServiceHost {
     });
     this.keepAlives = new KeepAlives(this, host.bugs);
     this.node = this.#openNode(observe);
-    this.#rowRemoval = new RowRemoval({
+    this.#compaction = new ScheduledCompaction({
       machine: () => this.machine,
       guard: (work) => this.node.guard(work),
       setTimer: (callback, ms) => host.setTimer(callback, ms),
     });
+    this.#leadershipTransfer = this.#openLeadershipTransfer();
     const compacted = () => this.compacted();
     this.upkeep = new Upkeep(upkeepHost(this.node, settings, identity, host, compacted));
     this.belonging = this.#openBelonging();
@@ -134,6 +133,8 @@ export class Runtime implements ServiceHost {
       host.signedTokens ?? null,
       authenticationHost(this, host),
     );
+    const { electionTimeoutMs } = settings;
+    this.#raftRequests = new RaftRequests(this.node, this.authentication, electionTimeoutMs);
     this.#watching = new Watching(this, host);
     this.routes = routesOf(this, host.bugs);
     this.#forwarding = this.#openForwarding();
@@ -184,7 +185,10 @@ export class Runtime implements ServiceHost {
           this.#watching.restored();
           this.v2.restored();
         },
-        onTurnApplied: (ms) => observe.turnApplied(ms),
+        onTurnApplied: (ms) => {
+          this.upkeep.applied();
+          observe.turnApplied(ms);
+        },
         onSoftState: (state) => {
           this.#softStateChanged(state);
           observe.softState(state);
@@ -206,6 +210,20 @@ export class Runtime implements ServiceHost {
       setTimer: (callback, ms) => host.setTimer(callback, ms),
       exchange: (to, body) => host.links.exchange(to, body),
       left: () => host.left?.(),
+    });
+  }
+
+  #openLeadershipTransfer(): LeadershipTransfer {
+    const { node, settings, identity } = this;
+    const host = this.#host;
+    return new LeadershipTransfer({
+      memberId: identity.memberId,
+      electionTimeoutMs: settings.electionTimeoutMs,
+      heartbeatIntervalMs: settings.heartbeatIntervalMs,
+      soft: () => node.soft,
+      nowMs: () => host.nowMs(),
+      setTimer: (callback, ms) => host.setTimer(callback, ms),
+      begin: (target) => node.transferLeadership(target),
     });
   }
 
@@ -246,11 +264,11 @@ export class Runtime implements ServiceHost {
     const caller = this.caller(context);
     if (this.machine.auth.enabled && caller.username === '') throw EtcdError.of('userEmpty');
     if (!this.upkeep.admits(request)) return this.upkeep.refuse();
-    return this.#proposeAs(caller, request, context);
+    return this.#raftRequests.propose(caller, request, context);
   }
 
   proposeOwn(request: Command['request'], context: CallContext): Promise<ApplyResult> {
-    return this.#proposeAs(INTERNAL, request, context);
+    return this.#raftRequests.propose(INTERNAL, request, context);
   }
 
   caller(context: CallContext): Caller {
@@ -259,30 +277,15 @@ export class Runtime implements ServiceHost {
 
   async linearizable(context: CallContext): Promise<void> {
     this.#checkLeader(context);
-    return new Promise((resolve, reject) => {
-      this.node.barrier(this.#timeoutMs(context), (error) => {
-        if (error) reject(this.#timedOut(context, error));
-        else resolve();
-      });
-    });
+    return this.#raftRequests.readIndex(context);
   }
 
   compacted(): Promise<void> {
-    return this.#rowRemoval.run();
+    return this.#compaction.run();
   }
 
-  async transferLeadership(target: MemberId): Promise<void> {
-    if (target === this.identity.memberId) return;
-    const deadlineMs = this.#host.nowMs() + requestTimeoutMs(this.settings.electionTimeoutMs);
-    const { term } = this.node.soft;
-    this.node.transferLeadership(target);
-    while (this.node.soft.leader !== target) {
-      // Somebody else was elected: the target will not be any more.
-      const { soft } = this.node;
-      if (soft.term > term && soft.leader !== null) throw EtcdError.of('leaderChanged');
-      if (this.#host.nowMs() >= deadlineMs) throw EtcdError.of('timeout');
-      await this.#softStateChange();
-    }
+  transferLeadership(target: MemberId): Promise<void> {
+    return this.#leadershipTransfer.to(target);
   }
 
   header(revision = 0): ResponseHeader {
@@ -309,60 +312,14 @@ export class Runtime implements ServiceHost {
     return this.#forwarding.answer(frame);
   }
 
-  #proposeAs(
-    caller: Caller,
-    request: Command['request'],
-    context: CallContext,
-    attempt = 1,
-  ): Promise<ApplyResult> {
-    return new Promise((resolve, reject) => {
-      const done = ({ result, error }: ProposalOutcome) => {
-        const refused = error ?? result?.error;
-        if (!refused) return resolve(must(result, 'neither result nor error'));
-        // Users or roles have changed while it was on its way: who calls is looked at again.
-        const { access } = this.authentication;
-        const again = isOldRevision(refused) && !caller.internal && access.canRefresh(context);
-        if (!again || attempt >= AUTH_ATTEMPTS_MAX) {
-          return reject(this.#timedOut(context, refused));
-        }
-        try {
-          const now = access.caller(context);
-          resolve(this.#proposeAs(now, request, context, attempt + 1));
-        } catch (invalid) {
-          reject(invalid);
-        }
-      };
-      this.node.propose(request, this.#timeoutMs(context), done, 0, caller);
-    });
-  }
-
   reconfigure(request: MembershipChange, context: CallContext): Promise<ApplyResult> {
     this.#checkLeader(context);
     this.machine.authorizer.checkAdmin(this.caller(context));
-    return new Promise((resolve, reject) => {
-      this.node.proposeConfChange(request, this.#timeoutMs(context), ({ result, error }) => {
-        const refused = error ?? result?.error;
-        if (refused) reject(this.#timedOut(context, refused));
-        else resolve(must(result, 'neither result nor error'));
-      });
-    });
+    return this.#raftRequests.reconfigure(request, context);
   }
 
   #checkLeader({ requireLeader }: CallContext): void {
     if (requireLeader && this.node.soft.leader === null) throw EtcdError.of('noLeader');
-  }
-
-  /** The server's own deadline, or the client's when that is earlier. */
-  #timeoutMs({ timeoutMs }: CallContext): number {
-    const own = requestTimeoutMs(this.settings.electionTimeoutMs);
-    return timeoutMs === null ? own : Math.max(0, Math.min(own, timeoutMs));
-  }
-
-  /** A client whose own deadline passed is told so in gRPC's words. */
-  #timedOut({ timeoutMs }: CallContext, error: EtcdError): EtcdError {
-    const own = requestTimeoutMs(this.settings.electionTimeoutMs);
-    const late = error.message.startsWith('etcdserver: request timed out');
-    return late && timeoutMs !== null && timeoutMs < own ? EtcdError.of('deadlineExceeded') : error;
   }
 
   #expire({ id, generation }: { id: bigint; generation: number }, term: number): void {
@@ -382,16 +339,6 @@ export class Runtime implements ServiceHost {
     if (state.role !== 'leader' && lessor.leading) lessor.demote();
     this.belonging.softStateChanged(state);
     this.v2.softStateChanged(state);
-    const waiters = this.#softStateWaiters;
-    this.#softStateWaiters = [];
-    for (const wake of waiters) wake();
-  }
-
-  /** Resolves at the next change of role, leader or term, or after a heartbeat. */
-  #softStateChange(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#softStateWaiters.push(resolve);
-      this.#host.setTimer(resolve, this.settings.heartbeatIntervalMs);
-    });
+    this.#leadershipTransfer.softStateChanged();
   }
 }

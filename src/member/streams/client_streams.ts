@@ -4,6 +4,7 @@ import { encodeError } from '../../api/error-body.ts';
 import { methodOf } from '../../api/methods.ts';
 import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
 import type { KeysWait } from '../../api/v2/call.ts';
+import { textOf } from '../../lib/bytes.ts';
 import type { V2Outlet } from '../v2/waits.ts';
 import { ClientSockets, type Hibernation } from './client_sockets.ts';
 import { type Format, jsonLines } from './format.ts';
@@ -27,11 +28,14 @@ export interface ClientStreamsHost extends StreamsHost {
  */
 export class ClientStreams {
   readonly #sockets: ClientSockets;
+  readonly #checkCurrent: () => void;
   #host: ClientStreamsHost | null = null;
   #streams: Streams | null = null;
   readonly #waits = new Set<KeysOutlet>();
 
-  constructor(platform: Hibernation) {
+  /** @param checkCurrent throws at an instance of the object that another one has replaced */
+  constructor(platform: Hibernation, checkCurrent: () => void) {
+    this.#checkCurrent = checkCurrent;
     this.#sockets = new ClientSockets(platform);
   }
 
@@ -65,12 +69,17 @@ export class ClientStreams {
     this.#streams?.leaderChanged();
   }
 
+  /**
+   * A message may concern nothing but memory (a watch is cancelled, or asked how far it is): an
+   * instance that was replaced would go on with a stream whose events nobody tells it any more.
+   */
   received(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#checkCurrent();
     this.#sockets.received(socket, data);
   }
 
-  closed(socket: WebSocket): void {
-    this.#sockets.closed(socket);
+  closed(socket: WebSocket, code: number | null): void {
+    this.#sockets.closed(socket, code);
   }
 
   /** @param reason why the member does not run, if it does not */
@@ -79,7 +88,8 @@ export class ClientStreams {
     const streams = this.#streams;
     if (host === null || streams === null) return unavailable(reason);
     if (call.delivery === 'socket') return this.#sockets.accept(call);
-    const body = await request.text();
+    // Not as text: that drops a mark of byte order, which is not for us to forgive.
+    const body = textOf(new Uint8Array(await request.arrayBuffer()));
     if (call.delivery === 'keys') return this.#waitForKeys(host, streams, body, request.signal);
     if (call.delivery === 'wait') return this.#wait(host, call, body, request.signal);
     const format = call.delivery === 'events' ? serverSentEvents(body) : jsonLines;

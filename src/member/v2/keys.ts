@@ -17,6 +17,7 @@ import { utf8 } from '../../lib/bytes.ts';
 import type { ApplyResult } from '../../state/result.ts';
 import { V2Accounts } from '../../state/v2/accounts.ts';
 import { KEYS_ROOT } from '../../state/v2/path.ts';
+import { Turnstile } from '../turnstile.ts';
 import type { V2Host } from './host.ts';
 import { clusterHeader, V2_CONTEXT, type V2Answer, v2Json } from './reply.ts';
 import type { StoreStats } from './store_stats.ts';
@@ -26,37 +27,55 @@ const METHODS = { PUT: V2Method.PUT, POST: V2Method.POST, DELETE: V2Method.DELET
 /** What noValueOnSuccess is about. */
 const VALUED: ReadonlySet<string> = new Set(['set', 'compareAndSwap', 'create', 'update']);
 
+/** An answer, and the state that it was read from. */
+export interface V2Read {
+  readonly event: V2Event;
+  readonly etcdIndex: number;
+  readonly raftIndex: number;
+}
+
 /** Reads and changes of keys. Waiting is another matter, see waits.ts. */
 export class V2Keys {
   readonly #host: V2Host;
   readonly #stats: StoreStats;
+  readonly #turnstile: Turnstile;
 
   constructor(host: V2Host, stats: StoreStats) {
     this.#host = host;
     this.#stats = stats;
+    this.#turnstile = new Turnstile((callback) => host.clock.defer(callback));
   }
 
   /** @param user who asks; empty: a guest. @throws EtcdError */
   async serve(request: KeysRequest, user: string): Promise<V2Answer> {
     const { method } = request;
-    if (method === 'GET' || method === 'HEAD') {
-      const event = await this.get(request, user);
-      return this.#answer(event, this.#host.machine.v2.index, this.#raftIndex);
-    }
+    if (method === 'GET' || method === 'HEAD') return this.#read(request, user);
     const { event, index } = await this.change({ ...request, method }, user);
     const isBare = request.noValueOnSuccess && VALUED.has(event.action);
     return this.#answer(event, event.node.modifiedIndex, index, isBare);
   }
 
-  /** @throws EtcdError */
-  async get({ path, recursive, quorum }: KeysRequest, user: string): Promise<V2Event> {
+  /** What waits for nothing but itself must not keep others from being heard. */
+  async #read(request: KeysRequest, user: string): Promise<V2Answer> {
+    try {
+      const turn = this.#turnstile.enter();
+      if (turn) await turn;
+      const { event, etcdIndex, raftIndex } = await this.get(request, user);
+      return this.#answer(event, etcdIndex, raftIndex);
+    } finally {
+      this.#turnstile.leave();
+    }
+  }
+
+  /** What is there, and as of which indices: clients wait from there on. @throws EtcdError */
+  async get({ path, recursive, quorum }: KeysRequest, user: string): Promise<V2Read> {
     if (quorum) await this.#host.linearizable(V2_CONTEXT);
     const { machine, clock } = this.#host;
     checkReadable(machine.v2, user, path, recursive);
     try {
       const event = machine.v2.get(treePath(path), recursive, clock.wallClockMs());
       this.#stats.get(true);
-      return event;
+      return { event, etcdIndex: machine.v2.index, raftIndex: machine.appliedIndex };
     } catch (error) {
       this.#stats.get(false);
       throw error;
@@ -109,10 +128,6 @@ export class V2Keys {
     const body = isBare ? encodeBareV2Event(event) : encodeV2Event(shownToClients(event));
     if (body.length > limits.replyCharsMax) throw tooLarge();
     return v2Json(isCreation(event) ? 201 : 200, headers, body);
-  }
-
-  get #raftIndex(): number {
-    return this.#host.machine.appliedIndex;
   }
 }
 

@@ -17,6 +17,8 @@ export interface V2Read {
   /** The value of a file; null: there is none. */
   readonly value: string | null;
   readonly modifiedIndex: number;
+  /** Of the tree that it was read from. */
+  readonly index: number;
 }
 
 /**
@@ -28,8 +30,6 @@ export interface V2Read {
 export class V2Checker {
   readonly #world: World;
   readonly #log: CommittedLog;
-  /** The last place in the log among operations that are finished. */
-  #floor = 0;
   #pending: (() => void)[] = [];
 
   constructor(world: World, log: CommittedLog) {
@@ -37,24 +37,13 @@ export class V2Checker {
     this.#log = log;
   }
 
-  get floor(): number {
-    return this.#floor;
-  }
-
-  /** A write was answered from that index of the log. */
-  written(index: number): void {
-    this.#floor = Math.max(this.#floor, index);
-  }
-
   /** T2: a quorum read that began when `floor` was finished. */
-  read(instance: Instance, { floor }: Begun, { path, value, modifiedIndex }: V2Read): void {
-    const { appliedIndex, v2 } = instance.node.machine;
-    const { index } = v2;
+  read(instance: Instance, { floor }: Begun, { path, value, modifiedIndex, index }: V2Read): void {
     this.#world.coverage.add('treeReads');
-    this.#floor = Math.max(this.#floor, appliedIndex);
     this.#pending.push(() => {
-      holds(appliedIndex >= floor, 'T2', () => {
-        return `${instance.name} reads ${path} at index ${appliedIndex}, ${floor} was finished before`;
+      const { treeIndex } = this.#log.momentAt(floor);
+      holds(index >= treeIndex, 'T2', () => {
+        return `${instance.name} reads ${path} at index ${index}, ${treeIndex} was finished before`;
       });
       const node = this.#filesAt(index).get(path) ?? null;
       const isSame =

@@ -141,17 +141,18 @@ export class V2Workload implements Workload {
     const path = pick(this.#scene.prng, PATHS);
     const begun = this.#operations.begins(instance);
     try {
-      const { node } = await instance.runtime.v2.keys.get({ ...READ, path }, '');
-      if (instance.alive && !node.dir) {
-        this.#seenIndex = Math.max(this.#seenIndex, node.modifiedIndex);
-        const { value, modifiedIndex } = node;
-        this.#tree.read(instance, begun, { path: `/1${path}`, value, modifiedIndex });
+      const { event, etcdIndex: index } = await instance.runtime.v2.keys.get({ ...READ, path }, '');
+      const { value, modifiedIndex, dir } = event.node;
+      if (instance.alive && !dir) {
+        this.#seenIndex = Math.max(this.#seenIndex, modifiedIndex);
+        this.#tree.read(instance, begun, { path: `/1${path}`, value, modifiedIndex, index });
       }
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       const isMissing = error instanceof V2Error && error.errorCode === 100;
       if (isMissing && instance.alive) {
-        this.#tree.read(instance, begun, { path: `/1${path}`, value: null, modifiedIndex: 0 });
+        const nothing = { path: `/1${path}`, value: null, modifiedIndex: 0 };
+        this.#tree.read(instance, begun, { ...nothing, index: error.index });
       }
     }
     done();
