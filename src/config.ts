@@ -262,6 +262,38 @@ export const limits = {
   keepAlivesPendingMax: 50_000,
   /** Of them in one frame to the leader. */
   keepAlivesPerFrame: 2_000,
+  /** Events that the v2 API remembers for those who come late: etcd's number. */
+  v2HistoryEvents: 1_000,
+  /** An event and what was before it fit in one row up to here; beyond, each has its own. */
+  v2EventRowBytes: 1_048_576,
+  /** Rows of the v2 tree kept decoded: the way to a node is looked at again and again. */
+  v2CacheRowsMax: 2_048,
+  v2CacheBytesMax: 2 * 1024 * 1024,
+  /** A listing is made in memory: a good part of what an answer may have. */
+  v2ListingBytesMax: 12 * 1024 * 1024,
+  /** Bytes of a path of v2: what HTTP servers let through, and far from the end of a row. */
+  v2PathBytesMax: 8_192,
+  /** Directories in each other: a listing goes down as deep. */
+  v2PathDepthMax: 256,
+  /**
+   * Nodes that one command takes away: each is held in memory until it is written. A larger
+   * directory is deleted in parts, and ends in parts.
+   */
+  v2RemovalNodesMax: 50_000,
+  /** A Go duration holds no more seconds: a longer TTL is none, as in etcd. */
+  v2TtlSecondsMax: 9_223_372_036,
+  /** How often the leader looks for nodes of v2 that have ended: etcd's interval of SYNC. */
+  v2ExpiryCheckMs: 500,
+  /** Nodes that end by one command; each may be a directory with much in it. */
+  v2ExpiriesPerCommand: 100,
+  /** Requests that wait for events of v2 at one member: each holds a connection. */
+  v2WaitsMax: 4_096,
+  /** What a client of a v2 stream may leave unread, before it is cut off; etcd's is 100 events. */
+  v2WaitBufferBytesMax: 2 * 1024 * 1024,
+  /** Names, patterns and lists of v2's users and roles: what fits in one row, and in a header. */
+  v2AuthRequestCharsMax: 256 * 1024,
+  /** Passwords of v2 that have been found right: checking one anew takes 30 ms of CPU. */
+  v2LoginCacheMax: 1_024,
   /** Contenders for locks and elections that wait at one member: each is an open request. */
   contestWaitersMax: 4_096,
   /** How often their deadlines, and whether there is a leader, are looked at. */

@@ -30,7 +30,9 @@ function declared(): string[] {
       .map((name) => readFileSync(join(root, folder, name), 'utf8')),
   );
   const names = sources.flatMap((source) =>
-    [...source.matchAll(/^ {2}readonly ([A-Z][A-Z_]+)\?: string;/gm)].map(([, name]) => name ?? ''),
+    [...source.matchAll(/^ {2}readonly ([A-Z][A-Z0-9_]+)\?: string;/gm)].map(
+      ([, name]) => name ?? '',
+    ),
   );
   return [...new Set(names)].sort();
 }

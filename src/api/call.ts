@@ -1,5 +1,6 @@
 import type { Caller } from './caller.ts';
 import type { EtcdError } from './error.ts';
+import type { BasicCredentials, V2Call, V2Reply } from './v2/call.ts';
 
 /**
  * What the gateway and a member say to each other: RPC methods of the Durable Object. Strings in
@@ -61,6 +62,8 @@ export interface PlainReply {
 export interface MemberRpc {
   /** One unary gateway method: a path such as "/v3/kv/put" and the body as text. */
   call(path: string, body: string, context: CallContext): Promise<CallReply>;
+  /** A request of the v2 API, but for those that wait: they are streams. */
+  v2(call: V2Call, credentials: BasicCredentials): Promise<V2Reply>;
   /**
    * "/version", "/metrics", "/health", "/livez", "/readyz" and "/readyz/<check>"; the query without
    * "?". And "/members", for the gateway itself: a list of {@link MemberHint} in JSON.

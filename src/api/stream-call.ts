@@ -9,10 +9,11 @@ import type { CallContext } from './call.ts';
 /**
  * How the frames of a stream travel: `stream` as lines of JSON, `events` as server-sent events,
  * `socket` over a WebSocket. `wait` is a unary method that answers when something has happened.
+ * `keys` is a request of the v2 API that waits; it is in the body, a KeysWait of v2/call.ts.
  */
-export type Delivery = 'stream' | 'events' | 'socket' | 'wait';
+export type Delivery = 'stream' | 'events' | 'socket' | 'wait' | 'keys';
 
-const DELIVERIES: readonly Delivery[] = ['stream', 'events', 'socket', 'wait'];
+const DELIVERIES: readonly Delivery[] = ['stream', 'events', 'socket', 'wait', 'keys'];
 
 const CONTEXT_HEADER = 'x-edgetcd-context';
 const LEADER_HEADER = 'x-edgetcd-leader';

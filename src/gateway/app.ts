@@ -19,6 +19,7 @@ import { givenRequestId, REQUEST_ID_HEADER } from './request_id.ts';
 import { type Site, siteCache } from './site.ts';
 import { openSocket, openStream } from './streams.ts';
 import { unrouted } from './unrouted.ts';
+import { answerV2 } from './v2/routes.ts';
 import { answerWhenDone } from './waiting.ts';
 import { refusedHost } from './whitelist.ts';
 
@@ -49,9 +50,10 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   app.post('/v3/*', (c) => method(c, siteOf(c.env), methodBody));
   app.get('/v3/*', (c) => page(c, siteOf(c.env)));
   app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
+  app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
+  app.all('/v2/*', (c) => v2(c, siteOf(c.env), methodBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
   app.post('/metrics', (c) => plain(c, siteOf(c.env)));
-  app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
   app.notFound((c) => unrouted(c.req.raw, c.req.path));
   app.onError(failure);
   return {
@@ -87,6 +89,13 @@ async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Pro
     member.call(path, body, context),
   );
   return methodAnswer(reply.status, reply.body);
+}
+
+/** Where the v2 API is not enabled, it is not there. */
+async function v2(c: Context<Bindings>, site: Site, bounds: BodyBounds): Promise<Response> {
+  const request = c.req.raw;
+  if (!site.settings.v2) return unrouted(request, c.req.path);
+  return answerV2(request, c.req.path, site, bounds);
 }
 
 /** What pages ask for by GET: a WebSocket on any method, or a watch as server-sent events. */

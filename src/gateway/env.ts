@@ -16,6 +16,7 @@ export interface GatewayEnv {
   readonly ETCD_INITIAL_CLUSTER?: string;
   readonly ETCD_LOCATION_HINTS?: string;
   readonly ETCD_CORS?: string;
+  readonly ETCD_ENABLE_V2?: string;
   readonly ETCD_HOST_WHITELIST?: string;
   readonly EDGETCD_ACCESS_LOG?: string;
   readonly ALLOW_NONE_AUTHENTICATION?: string;
@@ -38,6 +39,8 @@ export interface Settings {
   readonly locations: ReadonlyMap<string, Location>;
   /** Whether clients are served without authentication. */
   readonly open: boolean;
+  /** Whether the v2 API is there. */
+  readonly v2: boolean;
   /** null: there are no peers outside. */
   readonly peerSecret: string | null;
   /** null: metrics are for everyone, or for nobody. */
@@ -54,6 +57,7 @@ export function settingsOf(env: GatewayEnv): Settings {
     whole: !env.ETCD_NAME,
     locations: locationsOf(env.ETCD_LOCATION_HINTS ?? ''),
     open: env.ALLOW_NONE_AUTHENTICATION === 'yes',
+    v2: isV2Enabled(env),
     peerSecret: env.PEER_SECRET || null,
     metricsToken: env.EDGETCD_METRICS_TOKEN || null,
   };
@@ -66,6 +70,13 @@ function checkAccessLog({ EDGETCD_ACCESS_LOG: level }: GatewayEnv): void {
   if (!level || ACCESS_LOG_LEVELS.includes(level)) return;
   const known = ACCESS_LOG_LEVELS.join(', ');
   throw new ConfigError(`EDGETCD_ACCESS_LOG is not one of ${known}: "${level}"`);
+}
+
+/** etcd 3.4 wants it enabled; here it is, unless it is not wanted. */
+function isV2Enabled({ ETCD_ENABLE_V2: value }: GatewayEnv): boolean {
+  if (!value || value === 'true') return true;
+  if (value === 'false') return false;
+  throw new ConfigError(`ETCD_ENABLE_V2 is neither true nor false: "${value}"`);
 }
 
 /**

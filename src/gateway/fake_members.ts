@@ -1,5 +1,6 @@
 import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
 import { type Delivery, decodeStreamCall, encodeHints } from '../api/stream-call.ts';
+import type { BasicCredentials, V2Call } from '../api/v2/call.ts';
 import { textOf, utf8 } from '../lib/bytes.ts';
 import { createGateway, type GatewayOptions } from './app.ts';
 import type { GatewayEnv } from './env.ts';
@@ -23,6 +24,7 @@ type Behaviour = () => CallReply | Error;
 /** A gateway for tests, in front of members that answer as they are told and note what they saw. */
 export class FakeMembers {
   readonly seen: Seen[] = [];
+  readonly v2Calls: { call: V2Call; credentials: BasicCredentials }[] = [];
   readonly hints: (Location | undefined)[] = [];
   readonly env: GatewayEnv;
   readonly #gateway;
@@ -75,6 +77,15 @@ export class FakeMembers {
     };
     return {
       call: async (path, body, context) => answer({ path, body, context }),
+      v2: async (call, credentials) => {
+        this.v2Calls.push({ call, credentials });
+        const { body, leader, retry, status } = answer({
+          path: '/v2',
+          body: call.kind,
+          context: null,
+        });
+        return { status, headers: { 'X-Etcd-Index': '7' }, body, leader, retry };
+      },
       inspect: async (path, query): Promise<PlainReply> => {
         const { status } = answer({ path, body: query, context: null });
         return { status, contentType: 'text/plain; charset=utf-8', body: `${path}?${query}` };

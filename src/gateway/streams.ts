@@ -60,7 +60,8 @@ export async function openSocket(
   return new Response(null, { status: 101, webSocket, headers });
 }
 
-async function askForStream(member: MemberRpc, call: Request): Promise<StreamReply> {
+/** A stream of a member; its refusal is read, so that another one may be asked. */
+export async function askForStream(member: MemberRpc, call: Request): Promise<StreamReply> {
   const response = await member.fetch(call);
   const { leader, retry } = decodeHints(response.headers);
   if (!retry) return { leader, retry, response };

@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers';
 import type { CallContext, CallReply, MemberRpc, PlainReply } from '../api/call.ts';
 import { decodeStreamCall } from '../api/stream-call.ts';
+import type { BasicCredentials, V2Call, V2Reply } from '../api/v2/call.ts';
 import { PEER_PATH } from '../transport/peer.ts';
 import { serveSocket } from '../transport/socket.ts';
 import { Server, type ServerEnv } from './server.ts';
@@ -21,6 +22,10 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
 
   call(path: string, body: string, context: CallContext): Promise<CallReply> {
     return this.#server.call(path, body, context);
+  }
+
+  v2(call: V2Call, credentials: BasicCredentials): Promise<V2Reply> {
+    return this.#server.v2(call, credentials);
   }
 
   inspect(path: string, query: string): Promise<PlainReply> {

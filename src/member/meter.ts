@@ -11,6 +11,7 @@ import type { Log } from './logger.ts';
 import { countOperations } from './operations.ts';
 import type { Runtime } from './runtime.ts';
 import type { MemberSettings } from './settings.ts';
+import { PeerStats } from './v2/peer_stats.ts';
 import { ETCD_VERSION } from './version.ts';
 
 /** What the meter is told of the member's settings. */
@@ -28,6 +29,8 @@ const SLOW_CALLS_INTERVAL_MS = 1_000;
  */
 export class MemberMeter {
   readonly metrics = new MemberMetrics();
+  /** The same in the numbers of v2. */
+  readonly peerStats = new PeerStats();
   readonly #sql: Sql;
   readonly #nowMs: () => number;
   readonly #startMs: number;
@@ -143,6 +146,7 @@ export class MemberMeter {
     series.receivedBytes.inc(receivedBytes);
     series.roundTripSeconds.observe(ms / 1000);
     series.active.set(1);
+    this.peerStats.exchanged(peer, ms);
     this.metrics.edge.peerFrames.inc();
   }
 
@@ -150,6 +154,7 @@ export class MemberMeter {
     const series = this.metrics.peers.of(this.#self, peer);
     series.sentFailures.inc();
     series.active.set(0);
+    this.peerStats.failed(peer);
   }
 
   /** A peer's frame was taken, or not, and answered. */
@@ -158,6 +163,7 @@ export class MemberMeter {
     series?.receivedBytes.inc(receivedBytes);
     series?.sentBytes.inc(sentBytes);
     if (!taken) series?.receivedFailures.inc();
+    this.peerStats.received();
   }
 
   /** The text of /metrics. */

@@ -1,5 +1,5 @@
 import { EtcdError } from '../api/error.ts';
-import type { Command } from '../api/gen/command_pb.ts';
+import type { Command, V2Change } from '../api/gen/command_pb.ts';
 import type { PutRequest, TxnRequest } from '../api/gen/rpc_pb.ts';
 import { limits } from '../config.ts';
 
@@ -40,6 +40,8 @@ export function costBytes(request: Command['request']): number {
       return costOfTxn(request.value);
     case 'leaseGrant':
       return LEASE_BYTES;
+    case 'v2Change':
+      return costOfChange(request.value);
     default:
       return 0;
   }
@@ -47,6 +49,11 @@ export function costBytes(request: Command['request']): number {
 
 function costOfPut({ key, value }: PutRequest): number {
   return KEY_OVERHEAD_BYTES + key.length + value.length;
+}
+
+/** A deletion, or a change without a value, is never refused: it may be what makes room. */
+function costOfChange({ path, value }: V2Change): number {
+  return value === '' ? 0 : KEY_OVERHEAD_BYTES + path.length + value.length;
 }
 
 /** Either branch may be taken. */

@@ -40,6 +40,8 @@ import {
 import type { MemberSettings } from './settings.ts';
 import { Upkeep } from './upkeep.ts';
 import { upkeepHost } from './upkeep_host.ts';
+import type { PeerStats } from './v2/peer_stats.ts';
+import { V2Service } from './v2/service.ts';
 import type { WatchStreams } from './watch_streams.ts';
 import { Watching } from './watching.ts';
 
@@ -52,6 +54,8 @@ export interface RuntimeHost extends NodeHost {
   /** Where tokens are signed instead of kept. */
   readonly signedTokens?: SignedTokens | null;
   setTimer(callback: () => void, ms: number): void;
+  /** Absent where nobody counts frames. */
+  readonly peerStats?: PeerStats;
   /** Absent where the links do not follow the members. */
   readonly peering?: Pick<Peering, 'follow' | 'roster'>;
   /** The member has applied that it was removed. */
@@ -81,6 +85,7 @@ export class Runtime implements ServiceHost {
   readonly identity: ClusterIdentity;
   readonly routes: ReadonlyMap<string, Route>;
   readonly streamRoutes: ReadonlyMap<string, StreamRoute>;
+  readonly v2: V2Service;
   readonly #host: RuntimeHost;
   readonly #raftRequests: RaftRequests;
   readonly #watching: Watching;
@@ -134,6 +139,7 @@ export class Runtime implements ServiceHost {
     this.routes = routesOf(this, host.bugs);
     this.#forwarding = this.#openForwarding();
     this.streamRoutes = streamRoutesOf(this);
+    this.v2 = new V2Service(this, host);
     this.node.start();
     this.upkeep.start();
     void this.compacted();
@@ -170,11 +176,15 @@ export class Runtime implements ServiceHost {
           this.lessor.applied(result);
           this.authentication.applied(result);
           this.#watching.applied(result);
+          this.v2.applied(result);
           if (result.command.request.case === 'compaction' && !result.error) void this.compacted();
           observe.applied(result);
         },
         onMembers: () => this.belonging.membersChanged(),
-        onRestored: () => this.#watching.restored(),
+        onRestored: () => {
+          this.#watching.restored();
+          this.v2.restored();
+        },
         onTurnApplied: (ms) => {
           this.upkeep.applied();
           observe.turnApplied(ms);
@@ -237,7 +247,8 @@ export class Runtime implements ServiceHost {
   /** It leads and is not asleep, or counts the time of leases. */
   get isNeeded(): boolean {
     if (!this.lessor.leading) return false;
-    return !this.node.status.raft.quiescent || this.lessor.leaseCount > 0;
+    const counts = this.lessor.leaseCount > 0 || this.v2.expirer.isNeeded;
+    return counts || !this.node.status.raft.quiescent;
   }
 
   get leaderName(): string | null {
@@ -327,6 +338,7 @@ export class Runtime implements ServiceHost {
     }
     if (state.role !== 'leader' && lessor.leading) lessor.demote();
     this.belonging.softStateChanged(state);
+    this.v2.softStateChanged(state);
     this.#leadershipTransfer.softStateChanged();
   }
 }

@@ -4,6 +4,7 @@ import { encodeError } from '../api/error-body.ts';
 import { decodeJson, encodeJson } from '../api/json.ts';
 import { methodOf } from '../api/methods.ts';
 import type { StreamCall } from '../api/stream-call.ts';
+import type { BasicCredentials, V2Call, V2Reply } from '../api/v2/call.ts';
 import { limits } from '../config.ts';
 import { messageOf } from '../lib/error.ts';
 import { TABLES } from '../state/store.ts';
@@ -32,6 +33,7 @@ import { streamsHost } from './streams/host.ts';
 import { systemPrng } from './system.ts';
 import { Timers } from './timers.ts';
 import { Turnstile } from './turnstile.ts';
+import { unavailable } from './v2/reply.ts';
 
 export interface ServerEnv extends MemberEnv {
   /** The namespace of members: the way to those of the same deployment. */
@@ -167,6 +169,22 @@ export class Server {
     }
   }
 
+  /** A request of the v2 API, but for those that wait. Never throws, as {@link call}. */
+  async v2(call: V2Call, credentials: BasicCredentials): Promise<V2Reply> {
+    this.meter.metrics.edge.calls.inc();
+    const state = this.#state;
+    if (state.kind !== 'running') return unavailable(state.reason);
+    const { runtime } = state;
+    if (runtime.lessor.leading) void this.#watch();
+    try {
+      const answer = await runtime.v2.call(call, credentials);
+      this.meter.sent(answer.body.length);
+      return { ...answer, leader: runtime.leaderName, retry: false };
+    } catch (error) {
+      return unavailable(this.unexpected(`v2 ${call.kind}`, error).message, false);
+    }
+  }
+
   /** See member.ts. @returns null, or why the chunk is not taken */
   restore(chunk: Uint8Array | null): string | null {
     return this.#restoration ? this.#restoration.take(chunk) : 'the member is not to be restored';
@@ -293,6 +311,7 @@ export class Server {
       nowMs: this.nowMs,
       wallClockMs: () => Date.now(),
       prng: systemPrng(),
+      peerStats: this.meter.peerStats,
       signedTokens: this.#signedTokens,
       setAlarm: (atMs: number | null) =>
         this.#timers.set(atMs, () => {

@@ -31,7 +31,6 @@ export const FIXED: Readonly<Record<string, readonly [value: string, reason: str
   ETCD_DISCOVERY_USER: ['', 'ETCD_INITIAL_CLUSTER names the members'],
   ETCD_ENABLE_GRPC_GATEWAY: ['true', 'the gateway is what is served'],
   ETCD_ENABLE_PPROF: ['false', 'the platform has no such profiles'],
-  ETCD_ENABLE_V2: ['false', 'the v2 API is not served'],
   ETCD_EXPERIMENTAL_COMPACT_HASH_CHECK_ENABLED: [
     'false',
     'ETCD_CORRUPT_CHECK_TIME says when members are compared',
@@ -45,7 +44,7 @@ export const FIXED: Readonly<Record<string, readonly [value: string, reason: str
     'false',
     'a new leader grants every lease its full TTL again',
   ],
-  ETCD_EXPERIMENTAL_ENABLE_V2V3: ['', 'the v2 API is not served'],
+  ETCD_EXPERIMENTAL_ENABLE_V2V3: ['', 'the keys of v2 are not those of v3'],
   ETCD_EXPERIMENTAL_MAX_LEARNERS: ['1', 'all members must agree on it'],
   ETCD_FEATURE_GATES: ['', 'there are no feature gates'],
   ETCD_FORCE_NEW_CLUSTER: ['false', 'a new cluster is made from a snapshot, by npm run restore'],
@@ -66,7 +65,7 @@ export const FIXED: Readonly<Record<string, readonly [value: string, reason: str
   ETCD_PROXY: ['off', 'every member takes every request'],
   ETCD_TRUSTED_CA_FILE: ['', 'the platform ends TLS'],
   ETCD_UNSAFE_NO_FSYNC: ['false', 'nothing is acknowledged before it is durable'],
-  ETCD_V2_DEPRECATION: ['gone', 'the v2 API is not served'],
+  ETCD_V2_DEPRECATION: ['not-yet', 'the v2 API stays; ETCD_ENABLE_V2 says whether it is served'],
 };
 
 /** etcd's variables that concern what does not exist here: a member that finds one says so. */
@@ -131,6 +130,7 @@ export const IDLE: Readonly<Record<string, string>> = {
 /** Those that the gateway reads, or that everything derives from. */
 export const GATEWAY: ReadonlySet<string> = new Set([
   'ETCD_CORS',
+  'ETCD_ENABLE_V2',
   'ETCD_HOST_WHITELIST',
   'ETCD_LOCATION_HINTS',
   'ETCD_NAME',

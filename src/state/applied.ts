@@ -5,6 +5,7 @@ import { eventOf } from './event.ts';
 import type { Change } from './mvcc.ts';
 import type { Outcome } from './parts.ts';
 import type { ApplyResult, Origin, Response } from './result.ts';
+import type { V2Change } from './v2/store.ts';
 
 /**
  * The result of one entry. Most results are looked at by nobody but the proposer: events are made
@@ -17,6 +18,7 @@ export class Applied implements ApplyResult {
   readonly response: Response | null;
   readonly error: EtcdError | null;
   readonly revision: number;
+  readonly v2Changes: readonly V2Change[] | null;
   readonly #changes: readonly Change[];
   #events: readonly Event[] | null = null;
 
@@ -27,6 +29,7 @@ export class Applied implements ApplyResult {
     this.revision = revision;
     this.response = outcome.response;
     this.error = outcome.error;
+    this.v2Changes = outcome.v2?.changes ?? null;
     this.#changes = outcome.changes;
   }
 

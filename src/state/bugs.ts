@@ -38,6 +38,8 @@ export const STATE_BUGS = {
   'auth-previous-leaks': 'prev_kv needs no permission to read',
   /** A name that was vouched for before a change of rights still counts (etcd issue 11652). */
   'auth-revision-ignored': 'the auth revision of a command is not compared',
+  /** A snapshot has rows of the v2 tree that were changed after it was opened. */
+  'v2-picture-torn': 'rows are changed under a picture that is being read',
 } as const;
 
 export type StateBug = keyof typeof STATE_BUGS;

@@ -8,6 +8,7 @@ const outcome = (text: string): Outcome => ({
   response: {},
   error: null,
   changes: [{ content: utf8(text) } as Outcome['changes'][number]],
+  v2: null,
 });
 
 describe('the chain of outcomes', () => {

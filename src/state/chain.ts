@@ -64,12 +64,13 @@ export class Chain {
     this.#lastIndex = index;
   }
 
-  extend(revision: number, authRevision: number, { error, changes }: Outcome): void {
+  extend(revision: number, authRevision: number, { error, changes, v2 }: Outcome): void {
     // A few words, mixed in place: this runs for every command on every member.
     const words = [this.#lastIndex, revision, authRevision, error?.code ?? 0, changes.length];
     let chain = this.#value;
     for (const word of words) chain = Math.imul(chain ^ word, 0x85ebca6b) ^ (chain >>> 15);
     for (const { content } of changes) chain = crc32c(content, chain);
+    if (v2 !== null) chain = Math.imul(chain ^ v2.digest, 0x85ebca6b) ^ (chain >>> 15);
     this.#value = chain >>> 0;
   }
 

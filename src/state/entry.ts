@@ -26,7 +26,12 @@ export function isVoid(command: Command | null, term: number, confChange: boolea
   return isMembershipChange(command.request) !== confChange;
 }
 
-export const VOID: Outcome = { response: null, error: EtcdError.of('notLeader'), changes: [] };
+export const VOID: Outcome = {
+  response: null,
+  error: EtcdError.of('notLeader'),
+  changes: [],
+  v2: null,
+};
 
 /** Null when the bytes are no command. */
 export function decodeEntry(data: Uint8Array): Command | null {

@@ -36,6 +36,7 @@ import type { ApplyResult, Origin } from './result.ts';
 import { SnapshotWriter } from './snapshot.ts';
 import type { Row, StateStore, TableName } from './store.ts';
 import { evaluateTxn } from './txn.ts';
+import type { V2Reader } from './v2/store.ts';
 import type { LeaseInfo, OpenHash, OpenSnapshot, StateStatus } from './views.ts';
 
 export type { CommittedEntry } from './entry.ts';
@@ -268,6 +269,11 @@ export class StateMachine {
     return this.#parts.tokens;
   }
 
+  /** The tree of the v2 API. */
+  get v2(): V2Reader {
+    return this.#parts.v2;
+  }
+
   alarms(): readonly AlarmMember[] {
     return this.#parts.alarms.active;
   }
@@ -322,7 +328,8 @@ export class StateMachine {
     const captured = this.#captureSmallTables();
     const { mvcc } = this.#parts;
     const at = { revision: mvcc.revision, compactRevision: mvcc.compactRevision };
-    const rows = rowsAt(mvcc, this.#store, at, captured);
+    const tree = this.#parts.v2.pictures.open();
+    const rows = rowsAt(mvcc, this.#store, at, captured, tree.rows());
     const writer = new SnapshotWriter(place, rows);
     let open = true;
     const unpin = this.#pin();
@@ -335,6 +342,7 @@ export class StateMachine {
       close: () => {
         open = false;
         unpin();
+        tree.close();
       },
     };
   }

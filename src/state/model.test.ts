@@ -4,12 +4,13 @@ import { STATE_BUGS } from './bugs.ts';
 import { Rig } from './testing/rig.ts';
 import { life, live } from './testing/steps.ts';
 
-// The model knows neither users nor members that were removed: test/sim hunts these.
+// The model knows neither users, nor members that were removed, nor v2: test/sim hunts these.
 const HUNTED_ELSEWHERE = [
   'removed-id-returns',
   'auth-nested-unchecked',
   'auth-previous-leaks',
   'auth-revision-ignored',
+  'v2-picture-torn',
 ];
 const HUNTED_HERE = Object.keys(STATE_BUGS).filter((bug) => !HUNTED_ELSEWHERE.includes(bug));
 

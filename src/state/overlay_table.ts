@@ -72,6 +72,11 @@ export class OverlayTable<T> {
     return this.#dirty.size;
   }
 
+  /** The keys that the next flush writes or deletes. */
+  dirtyKeys(): Uint8Array[] {
+    return [...this.#dirty.keys()].map(bytesOfMapKey);
+  }
+
   get(key: Uint8Array, name = mapKey(key)): T | null {
     const dirty = this.#dirty.get(name);
     if (dirty !== undefined) return dirty.value;

@@ -37,6 +37,15 @@ import { evaluateDeleteRange, evaluatePut } from './put.ts';
 import type { Response } from './result.ts';
 import type { StateStore } from './store.ts';
 import { evaluateTxn, hasPut, isReadOnlyTxn } from './txn.ts';
+import {
+  deleteRole as deleteV2Role,
+  deleteUser as deleteV2User,
+  putRole,
+  putUser,
+  switchAuth,
+} from './v2/accounts_admin.ts';
+import { changeAllowed, expireNodes } from './v2/change.ts';
+import { type V2Changes, V2Store } from './v2/store.ts';
 import { validateDeleteRange, validateLeaseGrant, validatePut, validateTxn } from './validate.ts';
 
 type Request = Command['request'];
@@ -72,6 +81,7 @@ export class Parts {
   readonly auth: Auth;
   readonly tokens: Tokens;
   readonly authorizer: Authorizer;
+  readonly v2: V2Store;
   readonly bugs: ReadonlySet<string>;
 
   constructor(store: StateStore, meta: Meta, bugs: ReadonlySet<string>) {
@@ -84,6 +94,7 @@ export class Parts {
     this.auth = new Auth(store, this.journal);
     this.tokens = new Tokens(store, this.journal);
     this.authorizer = new Authorizer(this.auth, this.leases);
+    this.v2 = new V2Store(store, this.journal, bugs);
   }
 
   /** The tables that are small: a snapshot captures them when it is opened. */
@@ -93,7 +104,7 @@ export class Parts {
   }
 
   get unflushedBytes(): number {
-    let bytes = this.mvcc.unflushedBytes;
+    let bytes = this.mvcc.unflushedBytes + this.v2.table.dirtyBytes;
     for (const table of this.smallTables) bytes += table.dirtyBytes;
     return bytes;
   }
@@ -107,11 +118,13 @@ export class Parts {
   /** Takes back all that the command has changed. */
   rollback(): void {
     this.mvcc.rollback();
+    this.v2.rollback();
     this.journal.rollback();
   }
 
   flush(): void {
     this.mvcc.flush();
+    this.v2.flush();
     for (const table of this.smallTables) table.flush();
   }
 }
@@ -202,6 +215,30 @@ const EVALUATORS: { readonly [C in Case]: Evaluator<C> } = {
     return {};
   },
   authBootstrap: ({ auth }, request) => bootstrap(auth, request),
+  v2Change: ({ v2, alarms }, request, { timeMs }) => {
+    refuseWhenCorrupt(alarms);
+    if (request.value !== '') refuseWhenFull(alarms);
+    return changeAllowed(v2, request, Number(timeMs));
+  },
+  v2Expire: ({ v2, alarms }, { countMax }, { timeMs }) => {
+    refuseWhenCorrupt(alarms);
+    expireNodes(v2, Number(timeMs), countMax);
+    return {};
+  },
+  v2UserPut: ({ v2 }, request) => putUser(v2, request),
+  v2UserDelete: ({ v2 }, request) => {
+    deleteV2User(v2, request);
+    return {};
+  },
+  v2RolePut: ({ v2 }, request) => putRole(v2, request),
+  v2RoleDelete: ({ v2 }, request) => {
+    deleteV2Role(v2, request);
+    return {};
+  },
+  v2AuthSwitch: ({ v2 }, request) => {
+    switchAuth(v2, request);
+    return {};
+  },
 };
 
 function placeOf({ timeMs }: CommandOrigin, index: number): Place {
@@ -215,6 +252,8 @@ export interface Outcome {
   readonly response: Response | null;
   readonly error: EtcdError | null;
   readonly changes: readonly Change[];
+  /** Null: it did nothing to the tree of v2. */
+  readonly v2: V2Changes | null;
 }
 
 /**
@@ -230,17 +269,17 @@ export function execute(
 ): Outcome {
   try {
     const response = evaluate(parts, request, origin, index);
-    return { response, error: null, changes: parts.commit() };
+    return { response, error: null, changes: parts.commit(), v2: parts.v2.commit() };
   } catch (error) {
     // These say nothing about the command: the member stops and is rebuilt from its rows.
     if (error instanceof StorageError || error instanceof InvariantError) throw error;
     // A command that an evaluator cannot digest fails alike on every member.
     const told = error instanceof EtcdError ? error : EtcdError.of('internal');
     if (parts.bugs.has('apply-partial-txn')) {
-      return { response: null, error: told, changes: parts.commit() };
+      return { response: null, error: told, changes: parts.commit(), v2: parts.v2.commit() };
     }
     parts.rollback();
-    return { response: null, error: told, changes: [] };
+    return { response: null, error: told, changes: [], v2: null };
   }
 }
 

@@ -21,8 +21,10 @@ export function* rowsAt(
   store: StateStore,
   at: Picture,
   captured: readonly (readonly [TableName, Row])[],
+  tree: Generator<readonly [TableName, Row]>,
 ): Generator<readonly [TableName, Row]> {
   yield* captured;
+  yield* tree;
   yield* keyRows(mvcc, at);
   yield* historyRows(store, at.revision);
 }

@@ -1,6 +1,7 @@
 import type { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import type { Event } from '../api/gen/kv_pb.ts';
+import type { V2Change } from './v2/store.ts';
 
 /** Who proposed a command: at most one application per (member, epoch, sequence). */
 export interface Origin {
@@ -27,4 +28,6 @@ export interface ApplyResult {
   readonly revision: number;
   /** What changed, in order; all of one revision. For watches. */
   readonly events: readonly Event[];
+  /** What happened to the tree of v2, in order; null: nothing. */
+  readonly v2Changes: readonly V2Change[] | null;
 }

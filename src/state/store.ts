@@ -6,8 +6,8 @@
 
 /**
  * kv: the newest version of each live key. dead: keys whose newest version is a deletion, until
- * compacted. history: versions in revision order, packed. lease, alarm, meta and what later parts
- * add: small tables.
+ * compacted. history: versions in revision order, packed. v2: the tree of the v2 API; v2_kept: rows
+ * of it as they were, for pictures that are being read. All others are small tables.
  */
 export const TABLES = [
   'kv',
@@ -20,6 +20,8 @@ export const TABLES = [
   'auth',
   'token',
   'version',
+  'v2',
+  'v2_kept',
 ] as const;
 export type TableName = (typeof TABLES)[number];
 

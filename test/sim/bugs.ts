@@ -60,4 +60,5 @@ export const SERVICE_BUGS: Hunts = {
   ],
   locks: ['lock-granted-blindly'],
   auth: ['auth-nested-unchecked', 'auth-previous-leaks', 'auth-revision-ignored'],
+  v2: ['v2-picture-torn', 'v2-watch-lost-at-snapshot'],
 };

@@ -26,7 +26,15 @@ export const FAULT_KINDS = [
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 /** What a run exercises beside the consensus core, which every run does. */
-export const PROFILES = ['plain', 'membership', 'leases', 'watches', 'locks', 'auth'] as const;
+export const PROFILES = [
+  'plain',
+  'membership',
+  'leases',
+  'watches',
+  'locks',
+  'auth',
+  'v2',
+] as const;
 export type Profile = (typeof PROFILES)[number];
 
 /** The core deserves most worlds: everything else stands on it. */
@@ -37,6 +45,7 @@ const PROFILE_WEIGHTS = [
   ['watches', 2],
   ['locks', 2],
   ['auth', 3],
+  ['v2', 2],
 ] as const satisfies readonly (readonly [Profile, number])[];
 
 /** Everything about a run that is decided before it starts. */
@@ -74,7 +83,7 @@ export interface MemberPlan {
 
 /** Whether whole members run, and not their nodes alone. */
 export function isWhole({ profile }: Pick<Plan, 'profile'>): boolean {
-  return profile === 'leases' || profile === 'watches' || profile === 'locks';
+  return ['leases', 'watches', 'locks', 'v2'].includes(profile);
 }
 
 /** What is given is not left to the seed; what is drawn is the same all the same. */

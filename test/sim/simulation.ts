@@ -11,6 +11,7 @@ import { LeaseWorkload } from './workloads/leases.ts';
 import { LockWorkload } from './workloads/locks.ts';
 import { OperatorWorkload } from './workloads/operator.ts';
 import { Scene } from './workloads/scene.ts';
+import { V2Workload } from './workloads/v2.ts';
 import { WatchWorkload } from './workloads/watches.ts';
 import type { Workload } from './workloads/workload.ts';
 import { type RunOptions, World } from './world.ts';
@@ -95,5 +96,7 @@ function workloadOf(scene: Scene, cluster: Cluster, clients: Clients): Workload 
       return new LockWorkload(scene, checkers.operations, checkers.locks);
     case 'auth':
       return new AdminWorkload(scene, clients);
+    case 'v2':
+      return new V2Workload(scene, cluster, clients);
   }
 }

@@ -4,8 +4,8 @@
 
 // What an entry of the replicated log holds: one request, with what must not be drawn at apply.
 
-import type { GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
-import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
+import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
+import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import type { AlarmRequest, AuthDisableRequest, AuthEnableRequest, AuthRoleAddRequest, AuthRoleDeleteRequest, AuthRoleGrantPermissionRequest, AuthRoleRevokePermissionRequest, AuthUserAddRequest, AuthUserChangePasswordRequest, AuthUserDeleteRequest, AuthUserGrantRoleRequest, AuthUserRevokeRoleRequest, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, TxnRequest } from "./rpc_pb.ts";
 import { file_rpc } from "./rpc_pb.ts";
 import type { Message } from "@bufbuild/protobuf";
@@ -14,7 +14,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file command.proto.
  */
 export const file_command: GenFile = /*@__PURE__*/
-  fileDesc("Cg1jb21tYW5kLnByb3RvEgdlZGdldGNkIt4OCgdDb21tYW5kEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIPCgd0aW1lX21zGAQgASgDEhQKDG9ubHlfaW5fdGVybRgFIAEoBBIQCgh1c2VybmFtZRgGIAEoCRIVCg1hdXRoX3JldmlzaW9uGAcgASgEEhAKCGludGVybmFsGAggASgIEicKA3B1dBgKIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SAASOAoMZGVsZXRlX3JhbmdlGAsgASgLMiAuZXRjZHNlcnZlcnBiLkRlbGV0ZVJhbmdlUmVxdWVzdEgAEicKA3R4bhgMIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5UeG5SZXF1ZXN0SAASNQoKY29tcGFjdGlvbhgNIAEoCzIfLmV0Y2RzZXJ2ZXJwYi5Db21wYWN0aW9uUmVxdWVzdEgAEjYKC2xlYXNlX2dyYW50GA4gASgLMh8uZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXF1ZXN0SAASOAoMbGVhc2VfcmV2b2tlGA8gASgLMiAuZXRjZHNlcnZlcnBiLkxlYXNlUmV2b2tlUmVxdWVzdEgAEisKBWFsYXJtGBAgASgLMhouZXRjZHNlcnZlcnBiLkFsYXJtUmVxdWVzdEgAEjAKDm1lbWJlcl9wdWJsaXNoGBEgASgLMhYuZWRnZXRjZC5NZW1iZXJQdWJsaXNoSAASNgoLYXV0aF9lbmFibGUYFCABKAsyHy5ldGNkc2VydmVycGIuQXV0aEVuYWJsZVJlcXVlc3RIABI4CgxhdXRoX2Rpc2FibGUYFSABKAsyIC5ldGNkc2VydmVycGIuQXV0aERpc2FibGVSZXF1ZXN0SAASOQoNYXV0aF91c2VyX2FkZBgWIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5BdXRoVXNlckFkZFJlcXVlc3RIABI/ChBhdXRoX3VzZXJfZGVsZXRlGBcgASgLMiMuZXRjZHNlcnZlcnBiLkF1dGhVc2VyRGVsZXRlUmVxdWVzdEgAElAKGWF1dGhfdXNlcl9jaGFuZ2VfcGFzc3dvcmQYGCABKAsyKy5ldGNkc2VydmVycGIuQXV0aFVzZXJDaGFuZ2VQYXNzd29yZFJlcXVlc3RIABJGChRhdXRoX3VzZXJfZ3JhbnRfcm9sZRgZIAEoCzImLmV0Y2RzZXJ2ZXJwYi5BdXRoVXNlckdyYW50Um9sZVJlcXVlc3RIABJIChVhdXRoX3VzZXJfcmV2b2tlX3JvbGUYGiABKAsyJy5ldGNkc2VydmVycGIuQXV0aFVzZXJSZXZva2VSb2xlUmVxdWVzdEgAEjkKDWF1dGhfcm9sZV9hZGQYGyABKAsyIC5ldGNkc2VydmVycGIuQXV0aFJvbGVBZGRSZXF1ZXN0SAASPwoQYXV0aF9yb2xlX2RlbGV0ZRgcIAEoCzIjLmV0Y2RzZXJ2ZXJwYi5BdXRoUm9sZURlbGV0ZVJlcXVlc3RIABJSChphdXRoX3JvbGVfZ3JhbnRfcGVybWlzc2lvbhgdIAEoCzIsLmV0Y2RzZXJ2ZXJwYi5BdXRoUm9sZUdyYW50UGVybWlzc2lvblJlcXVlc3RIABJUChthdXRoX3JvbGVfcmV2b2tlX3Blcm1pc3Npb24YHiABKAsyLS5ldGNkc2VydmVycGIuQXV0aFJvbGVSZXZva2VQZXJtaXNzaW9uUmVxdWVzdEgAEigKCmF1dGhfbG9naW4YHyABKAsyEi5lZGdldGNkLkF1dGhMb2dpbkgAEjMKEGF1dGhfdG9rZW5fcmVuZXcYICABKAsyFy5lZGdldGNkLkF1dGhUb2tlblJlbmV3SAASNwoSYXV0aF90b2tlbnNfZXhwaXJlGCEgASgLMhkuZWRnZXRjZC5BdXRoVG9rZW5zRXhwaXJlSAASMAoOYXV0aF9ib290c3RyYXAYIiABKAsyFi5lZGdldGNkLkF1dGhCb290c3RyYXBIABIsCgxsZWFzZV9leHBpcmUYMiABKAsyFC5lZGdldGNkLkxlYXNlRXhwaXJlSAASOQoTY2x1c3Rlcl92ZXJzaW9uX3NldBgoIAEoCzIaLmVkZ2V0Y2QuQ2x1c3RlclZlcnNpb25TZXRIABI3ChJkb3duZ3JhZGVfaW5mb19zZXQYKSABKAsyGS5lZGdldGNkLkRvd25ncmFkZUluZm9TZXRIABIoCgptZW1iZXJfYWRkGDwgASgLMhIuZWRnZXRjZC5NZW1iZXJBZGRIABIuCg1tZW1iZXJfcmVtb3ZlGD0gASgLMhUuZWRnZXRjZC5NZW1iZXJSZW1vdmVIABIwCg5tZW1iZXJfcHJvbW90ZRg+IAEoCzIWLmVkZ2V0Y2QuTWVtYmVyUHJvbW90ZUgAEi4KDW1lbWJlcl91cGRhdGUYPyABKAsyFS5lZGdldGNkLk1lbWJlclVwZGF0ZUgAQgkKB3JlcXVlc3QiJAoRQ2x1c3RlclZlcnNpb25TZXQSDwoHdmVyc2lvbhgBIAEoCSI7ChBEb3duZ3JhZGVJbmZvU2V0Eg8KB2VuYWJsZWQYASABKAgSFgoOdGFyZ2V0X3ZlcnNpb24YAiABKAkiWAoNTWVtYmVyUHVibGlzaBIRCgltZW1iZXJfaWQYASABKAQSDAoEbmFtZRgCIAEoCRITCgtjbGllbnRfdXJscxgDIAMoCRIRCglwZWVyX3VybHMYBCADKAkicQoJQXV0aExvZ2luEgwKBG5hbWUYASABKAkSGQoRcGFzc3dvcmRfcmV2aXNpb24YAiABKAQSFQoNdXBncmFkZWRfaGFzaBgDIAEoCRIUCgx0b2tlbl9kaWdlc3QYBCABKAwSDgoGdHRsX21zGAUgASgDIjYKDkF1dGhUb2tlblJlbmV3EhQKDHRva2VuX2RpZ2VzdBgBIAEoDBIOCgZ0dGxfbXMYAiABKAMiEgoQQXV0aFRva2Vuc0V4cGlyZSIiCg1BdXRoQm9vdHN0cmFwEhEKCXJvb3RfaGFzaBgBIAEoCSJFCglNZW1iZXJBZGQSEQoJbWVtYmVyX2lkGAEgASgEEhEKCXBlZXJfdXJscxgCIAMoCRISCgppc19sZWFybmVyGAMgASgIIiEKDE1lbWJlclJlbW92ZRIRCgltZW1iZXJfaWQYASABKAQiIgoNTWVtYmVyUHJvbW90ZRIRCgltZW1iZXJfaWQYASABKAQiNAoMTWVtYmVyVXBkYXRlEhEKCW1lbWJlcl9pZBgBIAEoBBIRCglwZWVyX3VybHMYAiADKAkiMwoLTGVhc2VFeHBpcmUSEAoIbGVhc2VfaWQYASABKAMSEgoKZ2VuZXJhdGlvbhgCIAEoBCInChJSZW5ld0xlYXNlc1JlcXVlc3QSEQoJbGVhc2VfaWRzGAEgAygDIiMKE1JlbmV3TGVhc2VzUmVzcG9uc2USDAoEdHRscxgBIAMoAzJSCgZMZWFkZXISSAoLUmVuZXdMZWFzZXMSGy5lZGdldGNkLlJlbmV3TGVhc2VzUmVxdWVzdBocLmVkZ2V0Y2QuUmVuZXdMZWFzZXNSZXNwb25zZWIGcHJvdG8z", [file_rpc]);
+  fileDesc("Cg1jb21tYW5kLnByb3RvEgdlZGdldGNkIpcRCgdDb21tYW5kEhEKCW1lbWJlcl9pZBgBIAEoCRINCgVlcG9jaBgCIAEoBBIQCghzZXF1ZW5jZRgDIAEoBBIPCgd0aW1lX21zGAQgASgDEhQKDG9ubHlfaW5fdGVybRgFIAEoBBIQCgh1c2VybmFtZRgGIAEoCRIVCg1hdXRoX3JldmlzaW9uGAcgASgEEhAKCGludGVybmFsGAggASgIEicKA3B1dBgKIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5QdXRSZXF1ZXN0SAASOAoMZGVsZXRlX3JhbmdlGAsgASgLMiAuZXRjZHNlcnZlcnBiLkRlbGV0ZVJhbmdlUmVxdWVzdEgAEicKA3R4bhgMIAEoCzIYLmV0Y2RzZXJ2ZXJwYi5UeG5SZXF1ZXN0SAASNQoKY29tcGFjdGlvbhgNIAEoCzIfLmV0Y2RzZXJ2ZXJwYi5Db21wYWN0aW9uUmVxdWVzdEgAEjYKC2xlYXNlX2dyYW50GA4gASgLMh8uZXRjZHNlcnZlcnBiLkxlYXNlR3JhbnRSZXF1ZXN0SAASOAoMbGVhc2VfcmV2b2tlGA8gASgLMiAuZXRjZHNlcnZlcnBiLkxlYXNlUmV2b2tlUmVxdWVzdEgAEisKBWFsYXJtGBAgASgLMhouZXRjZHNlcnZlcnBiLkFsYXJtUmVxdWVzdEgAEjAKDm1lbWJlcl9wdWJsaXNoGBEgASgLMhYuZWRnZXRjZC5NZW1iZXJQdWJsaXNoSAASNgoLYXV0aF9lbmFibGUYFCABKAsyHy5ldGNkc2VydmVycGIuQXV0aEVuYWJsZVJlcXVlc3RIABI4CgxhdXRoX2Rpc2FibGUYFSABKAsyIC5ldGNkc2VydmVycGIuQXV0aERpc2FibGVSZXF1ZXN0SAASOQoNYXV0aF91c2VyX2FkZBgWIAEoCzIgLmV0Y2RzZXJ2ZXJwYi5BdXRoVXNlckFkZFJlcXVlc3RIABI/ChBhdXRoX3VzZXJfZGVsZXRlGBcgASgLMiMuZXRjZHNlcnZlcnBiLkF1dGhVc2VyRGVsZXRlUmVxdWVzdEgAElAKGWF1dGhfdXNlcl9jaGFuZ2VfcGFzc3dvcmQYGCABKAsyKy5ldGNkc2VydmVycGIuQXV0aFVzZXJDaGFuZ2VQYXNzd29yZFJlcXVlc3RIABJGChRhdXRoX3VzZXJfZ3JhbnRfcm9sZRgZIAEoCzImLmV0Y2RzZXJ2ZXJwYi5BdXRoVXNlckdyYW50Um9sZVJlcXVlc3RIABJIChVhdXRoX3VzZXJfcmV2b2tlX3JvbGUYGiABKAsyJy5ldGNkc2VydmVycGIuQXV0aFVzZXJSZXZva2VSb2xlUmVxdWVzdEgAEjkKDWF1dGhfcm9sZV9hZGQYGyABKAsyIC5ldGNkc2VydmVycGIuQXV0aFJvbGVBZGRSZXF1ZXN0SAASPwoQYXV0aF9yb2xlX2RlbGV0ZRgcIAEoCzIjLmV0Y2RzZXJ2ZXJwYi5BdXRoUm9sZURlbGV0ZVJlcXVlc3RIABJSChphdXRoX3JvbGVfZ3JhbnRfcGVybWlzc2lvbhgdIAEoCzIsLmV0Y2RzZXJ2ZXJwYi5BdXRoUm9sZUdyYW50UGVybWlzc2lvblJlcXVlc3RIABJUChthdXRoX3JvbGVfcmV2b2tlX3Blcm1pc3Npb24YHiABKAsyLS5ldGNkc2VydmVycGIuQXV0aFJvbGVSZXZva2VQZXJtaXNzaW9uUmVxdWVzdEgAEigKCmF1dGhfbG9naW4YHyABKAsyEi5lZGdldGNkLkF1dGhMb2dpbkgAEjMKEGF1dGhfdG9rZW5fcmVuZXcYICABKAsyFy5lZGdldGNkLkF1dGhUb2tlblJlbmV3SAASNwoSYXV0aF90b2tlbnNfZXhwaXJlGCEgASgLMhkuZWRnZXRjZC5BdXRoVG9rZW5zRXhwaXJlSAASMAoOYXV0aF9ib290c3RyYXAYIiABKAsyFi5lZGdldGNkLkF1dGhCb290c3RyYXBIABIsCgxsZWFzZV9leHBpcmUYMiABKAsyFC5lZGdldGNkLkxlYXNlRXhwaXJlSAASOQoTY2x1c3Rlcl92ZXJzaW9uX3NldBgoIAEoCzIaLmVkZ2V0Y2QuQ2x1c3RlclZlcnNpb25TZXRIABI3ChJkb3duZ3JhZGVfaW5mb19zZXQYKSABKAsyGS5lZGdldGNkLkRvd25ncmFkZUluZm9TZXRIABIoCgptZW1iZXJfYWRkGDwgASgLMhIuZWRnZXRjZC5NZW1iZXJBZGRIABIuCg1tZW1iZXJfcmVtb3ZlGD0gASgLMhUuZWRnZXRjZC5NZW1iZXJSZW1vdmVIABIwCg5tZW1iZXJfcHJvbW90ZRg+IAEoCzIWLmVkZ2V0Y2QuTWVtYmVyUHJvbW90ZUgAEi4KDW1lbWJlcl91cGRhdGUYPyABKAsyFS5lZGdldGNkLk1lbWJlclVwZGF0ZUgAEiYKCXYyX2NoYW5nZRhGIAEoCzIRLmVkZ2V0Y2QuVjJDaGFuZ2VIABImCgl2Ml9leHBpcmUYRyABKAsyES5lZGdldGNkLlYyRXhwaXJlSAASKQoLdjJfdXNlcl9wdXQYSCABKAsyEi5lZGdldGNkLlYyVXNlclB1dEgAEi8KDnYyX3VzZXJfZGVsZXRlGEkgASgLMhUuZWRnZXRjZC5WMlVzZXJEZWxldGVIABIpCgt2Ml9yb2xlX3B1dBhKIAEoCzISLmVkZ2V0Y2QuVjJSb2xlUHV0SAASLwoOdjJfcm9sZV9kZWxldGUYSyABKAsyFS5lZGdldGNkLlYyUm9sZURlbGV0ZUgAEi8KDnYyX2F1dGhfc3dpdGNoGEwgASgLMhUuZWRnZXRjZC5WMkF1dGhTd2l0Y2hIAEIJCgdyZXF1ZXN0IiQKEUNsdXN0ZXJWZXJzaW9uU2V0Eg8KB3ZlcnNpb24YASABKAkiOwoQRG93bmdyYWRlSW5mb1NldBIPCgdlbmFibGVkGAEgASgIEhYKDnRhcmdldF92ZXJzaW9uGAIgASgJIlgKDU1lbWJlclB1Ymxpc2gSEQoJbWVtYmVyX2lkGAEgASgEEgwKBG5hbWUYAiABKAkSEwoLY2xpZW50X3VybHMYAyADKAkSEQoJcGVlcl91cmxzGAQgAygJInEKCUF1dGhMb2dpbhIMCgRuYW1lGAEgASgJEhkKEXBhc3N3b3JkX3JldmlzaW9uGAIgASgEEhUKDXVwZ3JhZGVkX2hhc2gYAyABKAkSFAoMdG9rZW5fZGlnZXN0GAQgASgMEg4KBnR0bF9tcxgFIAEoAyI2Cg5BdXRoVG9rZW5SZW5ldxIUCgx0b2tlbl9kaWdlc3QYASABKAwSDgoGdHRsX21zGAIgASgDIhIKEEF1dGhUb2tlbnNFeHBpcmUiIgoNQXV0aEJvb3RzdHJhcBIRCglyb290X2hhc2gYASABKAkiRQoJTWVtYmVyQWRkEhEKCW1lbWJlcl9pZBgBIAEoBBIRCglwZWVyX3VybHMYAiADKAkSEgoKaXNfbGVhcm5lchgDIAEoCCIhCgxNZW1iZXJSZW1vdmUSEQoJbWVtYmVyX2lkGAEgASgEIiIKDU1lbWJlclByb21vdGUSEQoJbWVtYmVyX2lkGAEgASgEIjQKDE1lbWJlclVwZGF0ZRIRCgltZW1iZXJfaWQYASABKAQSEQoJcGVlcl91cmxzGAIgAygJIjMKC0xlYXNlRXhwaXJlEhAKCGxlYXNlX2lkGAEgASgDEhIKCmdlbmVyYXRpb24YAiABKAQi8AEKCFYyQ2hhbmdlEiEKBm1ldGhvZBgBIAEoDjIRLmVkZ2V0Y2QuVjJNZXRob2QSDAoEcGF0aBgCIAEoCRINCgV2YWx1ZRgDIAEoCRILCgNkaXIYBCABKAgSEQoJcmVjdXJzaXZlGAUgASgIEhIKCnByZXZfdmFsdWUYBiABKAkSEgoKcHJldl9pbmRleBgHIAEoBBIXCgpwcmV2X2V4aXN0GAggASgISACIAQESFQoNZXhwaXJhdGlvbl9tcxgJIAEoAxIPCgdyZWZyZXNoGAogASgIEgwKBHVzZXIYCyABKAlCDQoLX3ByZXZfZXhpc3QiHQoIVjJFeHBpcmUSEQoJY291bnRfbWF4GAEgASgNIiwKDVYyUGVybWlzc2lvbnMSDAoEcmVhZBgBIAMoCRINCgV3cml0ZRgCIAMoCSJtCglWMlVzZXJQdXQSDQoFYXNrZXIYASABKAkSDAoEbmFtZRgCIAEoCRIVCg1wYXNzd29yZF9oYXNoGAMgASgJEg0KBXJvbGVzGAQgAygJEg0KBWdyYW50GAUgAygJEg4KBnJldm9rZRgGIAMoCSIrCgxWMlVzZXJEZWxldGUSDQoFYXNrZXIYASABKAkSDAoEbmFtZRgCIAEoCSKkAQoJVjJSb2xlUHV0Eg0KBWFza2VyGAEgASgJEgwKBG5hbWUYAiABKAkSKwoLcGVybWlzc2lvbnMYAyABKAsyFi5lZGdldGNkLlYyUGVybWlzc2lvbnMSJQoFZ3JhbnQYBCABKAsyFi5lZGdldGNkLlYyUGVybWlzc2lvbnMSJgoGcmV2b2tlGAUgASgLMhYuZWRnZXRjZC5WMlBlcm1pc3Npb25zIisKDFYyUm9sZURlbGV0ZRINCgVhc2tlchgBIAEoCRIMCgRuYW1lGAIgASgJIi4KDFYyQXV0aFN3aXRjaBINCgVhc2tlchgBIAEoCRIPCgdlbmFibGVkGAIgASgIIicKElJlbmV3TGVhc2VzUmVxdWVzdBIRCglsZWFzZV9pZHMYASADKAMiIwoTUmVuZXdMZWFzZXNSZXNwb25zZRIMCgR0dGxzGAEgAygDKkcKCFYyTWV0aG9kEhEKDVYyX01FVEhPRF9QVVQQABISCg5WMl9NRVRIT0RfUE9TVBABEhQKEFYyX01FVEhPRF9ERUxFVEUQAjJSCgZMZWFkZXISSAoLUmVuZXdMZWFzZXMSGy5lZGdldGNkLlJlbmV3TGVhc2VzUmVxdWVzdBocLmVkZ2V0Y2QuUmVuZXdMZWFzZXNSZXNwb25zZWIGcHJvdG8z", [file_rpc]);
 
 /**
  * @generated from message edgetcd.Command
@@ -263,6 +263,50 @@ export type Command = Message<"edgetcd.Command"> & {
      */
     value: MemberUpdate;
     case: "memberUpdate";
+  } | {
+    /**
+     * The v2 API: a tree of its own beside the keys of v3, with an index of its own.
+     *
+     * @generated from field: edgetcd.V2Change v2_change = 70;
+     */
+    value: V2Change;
+    case: "v2Change";
+  } | {
+    /**
+     * @generated from field: edgetcd.V2Expire v2_expire = 71;
+     */
+    value: V2Expire;
+    case: "v2Expire";
+  } | {
+    /**
+     * @generated from field: edgetcd.V2UserPut v2_user_put = 72;
+     */
+    value: V2UserPut;
+    case: "v2UserPut";
+  } | {
+    /**
+     * @generated from field: edgetcd.V2UserDelete v2_user_delete = 73;
+     */
+    value: V2UserDelete;
+    case: "v2UserDelete";
+  } | {
+    /**
+     * @generated from field: edgetcd.V2RolePut v2_role_put = 74;
+     */
+    value: V2RolePut;
+    case: "v2RolePut";
+  } | {
+    /**
+     * @generated from field: edgetcd.V2RoleDelete v2_role_delete = 75;
+     */
+    value: V2RoleDelete;
+    case: "v2RoleDelete";
+  } | {
+    /**
+     * @generated from field: edgetcd.V2AuthSwitch v2_auth_switch = 76;
+     */
+    value: V2AuthSwitch;
+    case: "v2AuthSwitch";
   } | { case: undefined; value?: undefined };
 };
 
@@ -572,6 +616,279 @@ export const LeaseExpireSchema: GenMessage<LeaseExpire> = /*@__PURE__*/
   messageDesc(file_command, 12);
 
 /**
+ * A change of one node of the v2 tree, as etcd's request of that name in its own log.
+ *
+ * @generated from message edgetcd.V2Change
+ */
+export type V2Change = Message<"edgetcd.V2Change"> & {
+  /**
+   * @generated from field: edgetcd.V2Method method = 1;
+   */
+  method: V2Method;
+
+  /**
+   * In the whole tree: keys of clients are below /1.
+   *
+   * @generated from field: string path = 2;
+   */
+  path: string;
+
+  /**
+   * @generated from field: string value = 3;
+   */
+  value: string;
+
+  /**
+   * @generated from field: bool dir = 4;
+   */
+  dir: boolean;
+
+  /**
+   * @generated from field: bool recursive = 5;
+   */
+  recursive: boolean;
+
+  /**
+   * Empty and 0: not compared.
+   *
+   * @generated from field: string prev_value = 6;
+   */
+  prevValue: string;
+
+  /**
+   * @generated from field: uint64 prev_index = 7;
+   */
+  prevIndex: bigint;
+
+  /**
+   * @generated from field: optional bool prev_exist = 8;
+   */
+  prevExist?: boolean;
+
+  /**
+   * Milliseconds since 1970 at which the node ends, worked out by the proposer; 0: never.
+   *
+   * @generated from field: int64 expiration_ms = 9;
+   */
+  expirationMs: bigint;
+
+  /**
+   * @generated from field: bool refresh = 10;
+   */
+  refresh: boolean;
+
+  /**
+   * Who asks, by v2's own users; empty: a guest.
+   *
+   * @generated from field: string user = 11;
+   */
+  user: string;
+};
+
+/**
+ * Describes the message edgetcd.V2Change.
+ * Use `create(V2ChangeSchema)` to create a new message.
+ */
+export const V2ChangeSchema: GenMessage<V2Change> = /*@__PURE__*/
+  messageDesc(file_command, 13);
+
+/**
+ * Nodes whose time was over at the time of this command end, the earliest first, up to so many.
+ *
+ * @generated from message edgetcd.V2Expire
+ */
+export type V2Expire = Message<"edgetcd.V2Expire"> & {
+  /**
+   * @generated from field: uint32 count_max = 1;
+   */
+  countMax: number;
+};
+
+/**
+ * Describes the message edgetcd.V2Expire.
+ * Use `create(V2ExpireSchema)` to create a new message.
+ */
+export const V2ExpireSchema: GenMessage<V2Expire> = /*@__PURE__*/
+  messageDesc(file_command, 14);
+
+/**
+ * What a role of v2 may read and write: paths, or with * at the end prefixes of paths.
+ *
+ * @generated from message edgetcd.V2Permissions
+ */
+export type V2Permissions = Message<"edgetcd.V2Permissions"> & {
+  /**
+   * @generated from field: repeated string read = 1;
+   */
+  read: string[];
+
+  /**
+   * @generated from field: repeated string write = 2;
+   */
+  write: string[];
+};
+
+/**
+ * Describes the message edgetcd.V2Permissions.
+ * Use `create(V2PermissionsSchema)` to create a new message.
+ */
+export const V2PermissionsSchema: GenMessage<V2Permissions> = /*@__PURE__*/
+  messageDesc(file_command, 15);
+
+/**
+ * Makes a user of v2, or changes one that exists. No password enters the log: only its hash.
+ *
+ * @generated from message edgetcd.V2UserPut
+ */
+export type V2UserPut = Message<"edgetcd.V2UserPut"> & {
+  /**
+   * @generated from field: string asker = 1;
+   */
+  asker: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * Empty: the password stays.
+   *
+   * @generated from field: string password_hash = 3;
+   */
+  passwordHash: string;
+
+  /**
+   * Of a user that must not exist yet.
+   *
+   * @generated from field: repeated string roles = 4;
+   */
+  roles: string[];
+
+  /**
+   * @generated from field: repeated string grant = 5;
+   */
+  grant: string[];
+
+  /**
+   * @generated from field: repeated string revoke = 6;
+   */
+  revoke: string[];
+};
+
+/**
+ * Describes the message edgetcd.V2UserPut.
+ * Use `create(V2UserPutSchema)` to create a new message.
+ */
+export const V2UserPutSchema: GenMessage<V2UserPut> = /*@__PURE__*/
+  messageDesc(file_command, 16);
+
+/**
+ * @generated from message edgetcd.V2UserDelete
+ */
+export type V2UserDelete = Message<"edgetcd.V2UserDelete"> & {
+  /**
+   * @generated from field: string asker = 1;
+   */
+  asker: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message edgetcd.V2UserDelete.
+ * Use `create(V2UserDeleteSchema)` to create a new message.
+ */
+export const V2UserDeleteSchema: GenMessage<V2UserDelete> = /*@__PURE__*/
+  messageDesc(file_command, 17);
+
+/**
+ * Makes a role of v2; with grant or revoke, changes one that exists.
+ *
+ * @generated from message edgetcd.V2RolePut
+ */
+export type V2RolePut = Message<"edgetcd.V2RolePut"> & {
+  /**
+   * @generated from field: string asker = 1;
+   */
+  asker: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+
+  /**
+   * @generated from field: edgetcd.V2Permissions permissions = 3;
+   */
+  permissions?: V2Permissions;
+
+  /**
+   * @generated from field: edgetcd.V2Permissions grant = 4;
+   */
+  grant?: V2Permissions;
+
+  /**
+   * @generated from field: edgetcd.V2Permissions revoke = 5;
+   */
+  revoke?: V2Permissions;
+};
+
+/**
+ * Describes the message edgetcd.V2RolePut.
+ * Use `create(V2RolePutSchema)` to create a new message.
+ */
+export const V2RolePutSchema: GenMessage<V2RolePut> = /*@__PURE__*/
+  messageDesc(file_command, 18);
+
+/**
+ * @generated from message edgetcd.V2RoleDelete
+ */
+export type V2RoleDelete = Message<"edgetcd.V2RoleDelete"> & {
+  /**
+   * @generated from field: string asker = 1;
+   */
+  asker: string;
+
+  /**
+   * @generated from field: string name = 2;
+   */
+  name: string;
+};
+
+/**
+ * Describes the message edgetcd.V2RoleDelete.
+ * Use `create(V2RoleDeleteSchema)` to create a new message.
+ */
+export const V2RoleDeleteSchema: GenMessage<V2RoleDelete> = /*@__PURE__*/
+  messageDesc(file_command, 19);
+
+/**
+ * @generated from message edgetcd.V2AuthSwitch
+ */
+export type V2AuthSwitch = Message<"edgetcd.V2AuthSwitch"> & {
+  /**
+   * @generated from field: string asker = 1;
+   */
+  asker: string;
+
+  /**
+   * @generated from field: bool enabled = 2;
+   */
+  enabled: boolean;
+};
+
+/**
+ * Describes the message edgetcd.V2AuthSwitch.
+ * Use `create(V2AuthSwitchSchema)` to create a new message.
+ */
+export const V2AuthSwitchSchema: GenMessage<V2AuthSwitch> = /*@__PURE__*/
+  messageDesc(file_command, 20);
+
+/**
  * @generated from message edgetcd.RenewLeasesRequest
  */
 export type RenewLeasesRequest = Message<"edgetcd.RenewLeasesRequest"> & {
@@ -586,7 +903,7 @@ export type RenewLeasesRequest = Message<"edgetcd.RenewLeasesRequest"> & {
  * Use `create(RenewLeasesRequestSchema)` to create a new message.
  */
 export const RenewLeasesRequestSchema: GenMessage<RenewLeasesRequest> = /*@__PURE__*/
-  messageDesc(file_command, 13);
+  messageDesc(file_command, 21);
 
 /**
  * @generated from message edgetcd.RenewLeasesResponse
@@ -605,7 +922,33 @@ export type RenewLeasesResponse = Message<"edgetcd.RenewLeasesResponse"> & {
  * Use `create(RenewLeasesResponseSchema)` to create a new message.
  */
 export const RenewLeasesResponseSchema: GenMessage<RenewLeasesResponse> = /*@__PURE__*/
-  messageDesc(file_command, 14);
+  messageDesc(file_command, 22);
+
+/**
+ * @generated from enum edgetcd.V2Method
+ */
+export enum V2Method {
+  /**
+   * @generated from enum value: V2_METHOD_PUT = 0;
+   */
+  PUT = 0,
+
+  /**
+   * @generated from enum value: V2_METHOD_POST = 1;
+   */
+  POST = 1,
+
+  /**
+   * @generated from enum value: V2_METHOD_DELETE = 2;
+   */
+  DELETE = 2,
+}
+
+/**
+ * Describes the enum edgetcd.V2Method.
+ */
+export const V2MethodSchema: GenEnum<V2Method> = /*@__PURE__*/
+  enumDesc(file_command, 0);
 
 /**
  * What members ask of the one that leads, and clients never do.

@@ -29,7 +29,8 @@ it('an instance that was replaced does nothing with what a client says', () => {
     if (isReplaced) throw new Error('replaced');
   });
   const call = () => Promise.reject(new Error('nothing is called'));
-  streams.start(Object.assign(member, { call }));
+  const waitForKeys = () => Promise.reject(new Error('nobody waits'));
+  streams.start(Object.assign(member, { call, waitForKeys }));
   const { service } = member;
   service.onReceive = () => service.send(3n);
   streams.received(webSocket, '{"cancel_request":{"watch_id":"3"}}');

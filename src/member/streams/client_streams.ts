@@ -3,11 +3,14 @@ import { Code, EtcdError } from '../../api/error.ts';
 import { encodeError } from '../../api/error-body.ts';
 import { methodOf } from '../../api/methods.ts';
 import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
+import type { KeysWait } from '../../api/v2/call.ts';
 import { textOf } from '../../lib/bytes.ts';
+import type { V2Outlet } from '../v2/waits.ts';
 import { ClientSockets, type Hibernation } from './client_sockets.ts';
 import { type Format, jsonLines } from './format.ts';
 import { HttpAnswer } from './http_answer.ts';
 import { HttpOutlet } from './http_outlet.ts';
+import { KeysOutlet } from './keys_outlet.ts';
 import { serverSentEvents } from './server_sent_events.ts';
 import { Streams, type StreamsHost } from './streams.ts';
 
@@ -15,6 +18,8 @@ import { Streams, type StreamsHost } from './streams.ts';
 export interface ClientStreamsHost extends StreamsHost {
   readonly leaderName: string | null;
   call(path: string, body: string, context: CallContext, signal: AbortSignal): Promise<CallReply>;
+  /** A request of the v2 API that waits. @returns what to call when its client is gone */
+  waitForKeys(wait: KeysWait, outlet: V2Outlet): Promise<() => void>;
 }
 
 /**
@@ -26,6 +31,7 @@ export class ClientStreams {
   readonly #checkCurrent: () => void;
   #host: ClientStreamsHost | null = null;
   #streams: Streams | null = null;
+  readonly #waits = new Set<KeysOutlet>();
 
   /** @param checkCurrent throws at an instance of the object that another one has replaced */
   constructor(platform: Hibernation, checkCurrent: () => void) {
@@ -49,6 +55,8 @@ export class ClientStreams {
   stop(): void {
     this.#streams?.stop();
     this.#sockets.stop();
+    for (const outlet of this.#waits) outlet.break('the member stops');
+    this.#waits.clear();
     this.#streams = null;
     this.#host = null;
   }
@@ -82,6 +90,7 @@ export class ClientStreams {
     if (call.delivery === 'socket') return this.#sockets.accept(call);
     // Not as text: that drops a mark of byte order, which is not for us to forgive.
     const body = textOf(new Uint8Array(await request.arrayBuffer()));
+    if (call.delivery === 'keys') return this.#waitForKeys(host, streams, body, request.signal);
     if (call.delivery === 'wait') return this.#wait(host, call, body, request.signal);
     const format = call.delivery === 'events' ? serverSentEvents(body) : jsonLines;
     const headers = () => ({
@@ -92,6 +101,29 @@ export class ClientStreams {
     request.signal.addEventListener('abort', () => answer.hungUp());
     this.#open(streams, call, body, answer, format);
     return answer.response;
+  }
+
+  /** Not counted with the streams of v3: they have a bound of their own. */
+  async #waitForKeys(
+    host: ClientStreamsHost,
+    streams: Streams,
+    body: string,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const hints = () => encodeHints({ leader: host.leaderName, retry: false });
+    const outlet = new KeysOutlet(hints, host.nowMs());
+    const { answerer } = outlet;
+    signal.addEventListener('abort', () => answerer.hungUp());
+    const gone = host.waitForKeys(JSON.parse(body) as KeysWait, outlet);
+    const over = () => {
+      this.#waits.delete(outlet);
+      streams.forget(answerer);
+      void gone.then((close) => close());
+    };
+    this.#waits.add(outlet);
+    streams.watchOver(answerer);
+    answerer.whenOver(over);
+    return answerer.response;
   }
 
   #open(

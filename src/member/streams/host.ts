@@ -37,6 +37,8 @@ export function streamsHost(runtime: Runtime, server: StreamsServer): ClientStre
     received: (chars) => meter.received(chars),
     sent: (chars) => meter.sent(chars),
     call: (path, body, context, signal) => server.call(path, body, context, signal),
+    waitForKeys: ({ request, credentials }, outlet) =>
+      runtime.v2.waits.open(request, credentials, outlet),
     unexpected: (path, error) => server.unexpected(path, error),
   };
 }

@@ -17,6 +17,7 @@ export class HttpAnswer {
   #over = false;
   #isGone = false;
   #onGone: () => void = () => {};
+  #onOver: () => void = () => {};
   #waiting: (() => void)[] = [];
   #writtenBytes = 0;
   #takenBytes = 0;
@@ -43,9 +44,20 @@ export class HttpAnswer {
     if (this.#isGone) callback();
   }
 
+  /** Calls back once when nothing more will be written, whoever ended it. */
+  whenOver(callback: () => void): void {
+    this.#onOver = callback;
+    if (this.#over) callback();
+  }
+
   /** The head is out: the status cannot change any more. */
   get begun(): boolean {
     return this.#controller !== null;
+  }
+
+  /** Sends the head, before there is anything to say. */
+  begin(): void {
+    if (!this.#over) this.#begin();
   }
 
   get bufferedBytes(): number {
@@ -67,11 +79,11 @@ export class HttpAnswer {
     if (this.#over) return;
     const controller = this.#controller;
     if (controller === null) {
-      this.#over = true;
+      this.#end();
       return this.#respond(new Response(text, { status, headers }));
     }
     if (text !== '') this.write(text);
-    this.#over = true;
+    this.#end();
     controller.close();
   }
 
@@ -79,7 +91,7 @@ export class HttpAnswer {
   break(reason: string): void {
     if (this.#over) return;
     const controller = this.#begin();
-    this.#over = true;
+    this.#end();
     controller.error(new Error(reason));
   }
 
@@ -113,9 +125,14 @@ export class HttpAnswer {
   /** The request's own signal says that the client is gone. */
   hungUp(): void {
     if (this.#over) return;
-    this.#over = true;
+    this.#end();
     this.#waiting = [];
     this.#tellGone();
+  }
+
+  #end(): void {
+    this.#over = true;
+    this.#onOver();
   }
 
   #tellGone(): void {

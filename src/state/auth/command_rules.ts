@@ -60,6 +60,15 @@ const RULES: { readonly [C in Case]: Rule<C> } = {
   authTokenRenew: member,
   authTokensExpire: member,
   authBootstrap: member,
+
+  // v2 has users and roles of its own, which its commands name.
+  v2Change: member,
+  v2Expire: member,
+  v2UserPut: member,
+  v2UserDelete: member,
+  v2RolePut: member,
+  v2RoleDelete: member,
+  v2AuthSwitch: member,
 };
 
 /** @throws EtcdError why the caller may not */

@@ -18,6 +18,7 @@ import { LogChecker } from './log.ts';
 import { OperationChecker } from './reads.ts';
 import { RoundChecker } from './rounds.ts';
 import { StateChecker } from './state.ts';
+import { V2Checker } from './v2.ts';
 import type { View } from './view.ts';
 import { VoteChecker } from './votes.ts';
 import { WatchChecker } from './watches.ts';
@@ -31,6 +32,7 @@ export class Checkers implements Observer {
   readonly leases: LeaseChecker;
   readonly watches: WatchChecker;
   readonly locks: LockChecker;
+  readonly tree: V2Checker;
   readonly #world: World;
   readonly #elections: ElectionChecker;
   readonly #log: LogChecker;
@@ -49,7 +51,9 @@ export class Checkers implements Observer {
     this.leases = new LeaseChecker(world, this.committed);
     this.watches = new WatchChecker(world, this.committed);
     this.locks = new LockChecker(world, this.committed);
-    this.state = new StateChecker(this.committed, this.leases, coverage, world.fork());
+    this.tree = new V2Checker(world, this.committed);
+    const { leases, tree } = this;
+    this.state = new StateChecker(this.committed, { leases, tree }, coverage, world.fork());
     this.#elections = new ElectionChecker(coverage);
     this.#rounds = new RoundChecker(world, this.configurations);
     this.operations = new OperationChecker(world, this.committed, this.#elections, this.#rounds);
@@ -90,6 +94,7 @@ export class Checkers implements Observer {
     this.#contact.stepped(instance, view, status);
     this.operations.settle();
     this.watches.settle();
+    this.tree.settle();
   }
 
   dying(instance: Instance): void {

@@ -56,7 +56,7 @@ export class CommittedLog {
 
   /** The state after the entry; the empty state at 0. */
   momentAt(index: number): ModelMoment {
-    return index === 0 ? { revision: 1, compactRevision: -1 } : this.at(index).moment;
+    return index === 0 ? { revision: 1, compactRevision: -1, treeIndex: 3 } : this.at(index).moment;
   }
 
   /** Who may do what after the entry. */
@@ -119,6 +119,10 @@ export class CommittedLog {
     const { request } = command;
     if (request.case === 'compaction' && answer.type === 'done')
       this.#coverage.add('storeCompactions');
+    if (answer.type === 'tree') {
+      this.#coverage.add('event' in answer.outcome ? 'treeChanges' : 'treeRefusals');
+    }
+    if (request.case === 'v2Expire') this.#coverage.add('treeExpiries');
     if (request.case === 'leaseRevoke' && answer.type === 'done')
       this.#coverage.add('leasesRevoked');
     if (request.case !== 'put') return;

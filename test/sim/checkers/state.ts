@@ -2,10 +2,13 @@ import { create } from '@bufbuild/protobuf';
 import { INTERNAL } from '../../../src/api/caller.ts';
 import { ERRORS, EtcdError } from '../../../src/api/error.ts';
 import { RangeRequestSchema } from '../../../src/api/gen/rpc_pb.ts';
+import { V2Error } from '../../../src/api/v2/error.ts';
+import type { V2Event } from '../../../src/api/v2/event.ts';
 import { intBetween, type Prng } from '../../../src/lib/prng.ts';
 import type { MemberId } from '../../../src/raft/message.ts';
 import { StateMachine } from '../../../src/state/machine.ts';
 import type { ApplyResult } from '../../../src/state/result.ts';
+import type { ModelOutcome } from '../../../src/state/v2/testing/model.ts';
 import type { Coverage } from '../coverage.ts';
 import { copyOf } from '../disk.ts';
 import type { Instance } from '../instance.ts';
@@ -15,24 +18,31 @@ import type { ModelMoment } from '../model/machine.ts';
 import { holds } from '../violation.ts';
 import type { CommittedLog } from './committed_log.ts';
 import type { LeaseChecker } from './leases.ts';
+import { isSameEvent, type V2Checker } from './v2.ts';
 import type { View } from './view.ts';
 
 const EVERYTHING = new Uint8Array([0]);
 /** A machine is compared key by key after one in so many steps that applied something. */
 const DEEP_CHECK_EVERY = 32;
 
+/** Those who look at parts of a state. */
+interface Parts {
+  readonly leases: LeaseChecker;
+  readonly tree: V2Checker;
+}
+
 /** S1 to S7: the state machines, against each other and against the model. */
 export class StateChecker {
   readonly #log: CommittedLog;
-  readonly #leases: LeaseChecker;
+  readonly #parts: Parts;
   readonly #coverage: Coverage;
   readonly #prng: Prng;
   readonly #chains = new Map<number, number>();
   readonly #durableApplied = new Map<MemberId, number>();
 
-  constructor(log: CommittedLog, leases: LeaseChecker, coverage: Coverage, prng: Prng) {
+  constructor(log: CommittedLog, parts: Parts, coverage: Coverage, prng: Prng) {
     this.#log = log;
-    this.#leases = leases;
+    this.#parts = parts;
     this.#coverage = coverage;
     this.#prng = prng;
   }
@@ -85,7 +95,8 @@ export class StateChecker {
     const moment = this.#log.momentAt(machine.appliedIndex);
     const oldest = Math.max(1, moment.compactRevision - 1);
     this.#checkHistory(name, machine, moment);
-    this.#leases.deepCheck(name, machine);
+    this.#parts.leases.deepCheck(name, machine);
+    this.#parts.tree.deepCheck(name, machine);
     for (const revision of [0, intBetween(this.#prng, oldest, moment.revision)]) {
       const request = create(RangeRequestSchema, {
         key: EVERYTHING,
@@ -174,6 +185,9 @@ export class StateChecker {
     holds(compactRevision === moment.compactRevision, 'S6', () => {
       return `${name} is compacted to ${compactRevision} at index ${appliedIndex}, must be ${moment.compactRevision}`;
     });
+    holds(machine.v2.index === moment.treeIndex, 'T1', () => {
+      return `${name} is at ${machine.v2.index} of the tree at index ${appliedIndex}, must be ${moment.treeIndex}`;
+    });
     const { rights } = this.#log.rightsAt(appliedIndex);
     holds(
       machine.auth.revision === rights.revision && machine.auth.enabled === rights.enabled,
@@ -207,6 +221,7 @@ export function answerOf(evaluate: () => unknown): Outcome {
 }
 
 export function differenceBetween(expected: ModelAnswer, actual: Outcome): string | null {
+  if (expected.type === 'tree') return differenceOfTree(expected.outcome, actual);
   if (expected.type === 'refused' && actual.error !== null) return null;
   if (expected.type !== 'error') {
     if (actual.error !== null) return `the error "${actual.error.message}" instead of an answer`;
@@ -215,4 +230,17 @@ export function differenceBetween(expected: ModelAnswer, actual: Outcome): strin
   const [, wanted] = ERRORS[expected.error];
   const got = actual.error?.message ?? 'an answer';
   return got === wanted ? null : `${got} instead of "${wanted}"`;
+}
+
+function differenceOfTree(expected: ModelOutcome, { response, error }: Outcome): string | null {
+  if ('event' in expected) {
+    if (error !== null) return `the error "${error.message}" instead of an event`;
+    const event = response as V2Event;
+    if (isSameEvent(expected.event, event)) return null;
+    return `${JSON.stringify(event)} instead of ${JSON.stringify(expected.event)}`;
+  }
+  const { errorCode, cause, index } = expected;
+  const wanted = `${errorCode} ${cause} [${index}]`;
+  const got = error instanceof V2Error ? `${error.errorCode} ${error.reason} [${error.index}]` : '';
+  return got === wanted ? null : `${got || 'no error'} instead of ${wanted}`;
 }

@@ -1,5 +1,6 @@
 import type { ErrorName } from '../../../src/api/error.ts';
 import { mapKey } from '../../../src/lib/bytes.ts';
+import type { ModelOutcome } from '../../../src/state/v2/testing/model.ts';
 import type { ModelVersion } from './store.ts';
 
 /** What the model says the answer to a request must be. */
@@ -18,6 +19,7 @@ export type ModelAnswer =
       readonly previous: readonly ModelVersion[];
     }
   | { readonly type: 'txn'; readonly succeeded: boolean; readonly answers: readonly ModelAnswer[] }
+  | { readonly type: 'tree'; readonly outcome: ModelOutcome }
   | { readonly type: 'done' }
   /** Some error: which one is not the model's business. */
   | { readonly type: 'refused' }
@@ -67,6 +69,8 @@ export function differenceOf(expected: ModelAnswer, actual: ActualAnswer): strin
       return differenceOfTxn(expected.succeeded, expected.answers, actual);
     case 'done':
       return null;
+    case 'tree':
+      return 'an answer about keys instead of one about the tree';
     case 'refused':
       return 'an answer instead of a refusal';
     case 'error':

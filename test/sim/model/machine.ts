@@ -13,6 +13,7 @@ import {
   type TxnRequest,
 } from '../../../src/api/gen/rpc_pb.ts';
 import { mapKey } from '../../../src/lib/bytes.ts';
+import { ModelTree } from '../../../src/state/v2/testing/model.ts';
 import type { ModelAnswer } from './answer.ts';
 import { type ModelRights, NO_RIGHTS, refusal, withChange } from './auth.ts';
 import { ModelMembers } from './members.ts';
@@ -23,6 +24,8 @@ export interface ModelMoment {
   readonly revision: number;
   /** -1 before the first compaction. */
   readonly compactRevision: number;
+  /** Of the v2 tree. */
+  readonly treeIndex: number;
 }
 
 const EVERYTHING = new Uint8Array([0]);
@@ -39,6 +42,8 @@ class ModelError {
 /** What etcd's state machine does with one command after the other, written for plainness. */
 export class ModelMachine {
   readonly store = new ModelStore();
+  /** That of the v2 API. */
+  readonly tree = new ModelTree();
   readonly members: ModelMembers;
   /** Who may do what now. */
   rights: ModelRights = NO_RIGHTS;
@@ -54,7 +59,9 @@ export class ModelMachine {
   }
 
   get moment(): ModelMoment {
-    return { revision: this.store.revision, compactRevision: this.#compactRevision };
+    const { revision } = this.store;
+    const { index: treeIndex } = this.tree;
+    return { revision, compactRevision: this.#compactRevision, treeIndex };
   }
 
   /**
@@ -75,7 +82,7 @@ export class ModelMachine {
       const keysOf = (id: bigint) => this.keysOf(id);
       const refused = refusal(this.rights, command, command.request, keysOf);
       if (refused !== null) throw new ModelError(refused);
-      const answer = this.#execute(command.request);
+      const answer = this.#execute(command.request, Number(command.timeMs));
       this.store.commit();
       return answer;
     } catch (error) {
@@ -112,7 +119,7 @@ export class ModelMachine {
     }
   }
 
-  #execute(request: Command['request']): ModelAnswer {
+  #execute(request: Command['request'], timeMs: number): ModelAnswer {
     switch (request.case) {
       case 'put':
         return this.#put(request.value);
@@ -130,6 +137,11 @@ export class ModelMachine {
         return this.#revoke(request.value.ID);
       case 'leaseExpire':
         return this.#expire(request.value);
+      case 'v2Change':
+        return { type: 'tree', outcome: this.tree.apply(request.value) };
+      case 'v2Expire':
+        this.tree.expire(timeMs, request.value.countMax);
+        return { type: 'done' };
       default:
         return request.case?.startsWith('auth') ? this.#changeRights(request) : { type: 'done' };
     }
@@ -209,8 +221,8 @@ export class ModelMachine {
     switch (request.case) {
       case 'requestRange':
         return this.#range(request.value, {
+          ...this.moment,
           revision: this.store.visibleRevision,
-          compactRevision: this.#compactRevision,
         });
       case 'requestPut':
         return this.#put(request.value);
