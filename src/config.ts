@@ -182,19 +182,10 @@ export const limits = {
   socketSaveMs: 1_000,
   /** Messages of a client that came before its stream could be resumed. */
   socketQueueMessagesMax: 64,
-  /**
-   * A frame of a session: one largest request and what surrounds it. A client packs no more than
-   * a quarter of it when it can choose.
-   */
-  sessionFrameBytesMax: 1_572_864 + 524_288 + 65_536,
   /** Operations of one session that are not answered: the proposals of a member are 5,000. */
   sessionOperationsMax: 4_096,
-  /** Streams among them: each has some KB. */
-  sessionStreamsMax: 1_024,
   /** Answers are sent on when so many bytes have gathered, ready or not the rest. */
   sessionAnswerFrameBytes: 256 * 1024,
-  /** A client says what it has taken in at least so often. */
-  sessionReceivedEveryBytes: 256 * 1024,
   /**
    * Sent and not taken in: the largest answer and as much again as a stream may have. Who is
    * further behind does not read.

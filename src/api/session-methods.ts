@@ -3,6 +3,15 @@ import { must } from '../lib/assert.ts';
 /** The version of the session's protocol that is spoken here: docs/PROTOCOL.md. */
 export const SESSION_VERSION = 1;
 
+/** A larger frame closes its connection: one largest request, and what surrounds it. */
+export const SESSION_FRAME_BYTES_MAX = 2_162_688;
+
+/**
+ * A client says what it has taken in at least so often: half of what a stream may have on its way
+ * before it waits.
+ */
+export const SESSION_RECEIVED_EVERY_BYTES = 32 * 1024;
+
 /** Where the gateway serves it. */
 export const SESSION_PATH = '/v3/session';
 

@@ -1,4 +1,4 @@
-import { varint64Size, varintSize, WireReader, writeVarint, writeVarint64 } from './wire.ts';
+import { varintSize, WireReader, writeVarint, writeVarint64 } from './wire.ts';
 
 /** A frame of a session that cannot be read: its connection is closed with these words. */
 export class MalformedFrame extends Error {
@@ -52,7 +52,10 @@ export function skipField(reader: WireReader, tag: number): void {
 /** So many bytes are asked for first: most frames fit. */
 const START_BYTES = 1_024;
 
-/** Writes fields of a message one after the other. All tags take one byte. */
+/** A tag, and a number of 64 bits. */
+const HEAD_BYTES_MAX = 5 + 10;
+
+/** Writes fields of a message one after the other. */
 export class FrameWriter {
   #bytes: Uint8Array = new Uint8Array(START_BYTES);
   #length = 0;
@@ -72,24 +75,28 @@ export class FrameWriter {
 
   /** The tag of a field that is a message, and its size; its fields follow. */
   head(tag: number, size: number): void {
-    this.#reserve(size + 11);
-    this.#bytes[this.#length++] = tag;
+    this.#reserve(size + HEAD_BYTES_MAX);
+    this.#length = writeVarint(this.#bytes, this.#length, tag);
     this.#length = writeVarint(this.#bytes, this.#length, size);
   }
 
   /** Zero is not written. */
   number(tag: number, value: number): void {
     if (value === 0) return;
-    this.#reserve(11);
-    this.#bytes[this.#length++] = tag;
+    this.#reserve(HEAD_BYTES_MAX);
+    this.#length = writeVarint(this.#bytes, this.#length, tag);
     this.#length = writeVarint(this.#bytes, this.#length, value);
   }
 
   /** The same of 64 bits. */
   integer(tag: number, value: bigint): void {
-    if (value === 0n) return;
-    this.#reserve(1 + varint64Size(value));
-    this.#bytes[this.#length++] = tag;
+    if (value !== 0n) this.varint(tag, value);
+  }
+
+  /** A number of 64 bits, zero or not. */
+  varint(tag: number, value: bigint): void {
+    this.#reserve(HEAD_BYTES_MAX);
+    this.#length = writeVarint(this.#bytes, this.#length, tag);
     this.#length = writeVarint64(this.#bytes, this.#length, value);
   }
 

@@ -27,8 +27,8 @@ export interface ClientRequestsHost {
 
 /**
  * What clients ask of the node: checked, timed, told in the client's terms, and asked again when
- * rights have changed meanwhile. By callbacks, because a session has hundreds of them in a turn; the
- * services' promises are made around them.
+ * rights have changed meanwhile. By callbacks, because a session has hundreds of them in a turn;
+ * the services' promises are made around them.
  */
 export class ClientRequests {
   readonly #host: ClientRequestsHost;

@@ -35,7 +35,7 @@ export type ClientFrame = Message<"edgetcd.session.ClientFrame"> & {
 
   /**
    * Bytes of the server's frames that the client has taken in since the connection was opened. It
-   * goes with every frame, or alone after 256 KiB: the server sends no further ahead than it likes.
+   * goes with every frame, or alone after 32 KiB: the server knows by it who reads slowly.
    *
    * @generated from field: uint64 received_bytes = 3;
    */

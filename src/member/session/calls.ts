@@ -35,8 +35,8 @@ export interface CallObserver {
 
 /**
  * Calls of one request and one answer that come through a session. Puts and ranges come by the
- * hundred in a frame and are answered by the hundred in a turn, so they go by callbacks from one end
- * to the other; everything else by the services' promises.
+ * hundred in a frame and are answered by the hundred in a turn, so they go by callbacks from one
+ * end to the other; everything else by the services' promises.
  */
 export class Calls {
   readonly #runtime: Runtime;

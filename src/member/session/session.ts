@@ -2,7 +2,12 @@ import type { CallContext } from '../../api/call.ts';
 import { EtcdError } from '../../api/error.ts';
 import { type Method, methodOf, waits } from '../../api/methods.ts';
 import { ServerFrameWriter } from '../../api/session-answer.ts';
-import { methodPath, SESSION_PATH, SESSION_VERSION } from '../../api/session-methods.ts';
+import {
+  methodPath,
+  SESSION_FRAME_BYTES_MAX,
+  SESSION_PATH,
+  SESSION_VERSION,
+} from '../../api/session-methods.ts';
 import {
   Action,
   type ClientFrame,
@@ -105,7 +110,7 @@ export class Session implements SocketClient, SessionPort, Bounded {
     if (this.#over) return;
     if (this.#sessions === null) return this.#putOff(data);
     if (typeof data === 'string') return this.#close(CloseCode.unsupported, 'frames are binary');
-    if (data.byteLength > limits.sessionFrameBytesMax) {
+    if (data.byteLength > SESSION_FRAME_BYTES_MAX) {
       return this.#close(CloseCode.tooLarge, `a frame of ${data.byteLength} bytes is too large`);
     }
     let frame: ClientFrame;
