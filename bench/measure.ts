@@ -54,7 +54,8 @@ async function measureSeries(bench: Bench, kind: Kind, connections: number): Pro
   return { kind, connections, rounds };
 }
 
-async function measureRun(
+/** One run of one system. */
+export async function measureRun(
   { options, generator, signal }: Bench,
   system: System,
   kind: Kind,
