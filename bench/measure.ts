@@ -63,6 +63,7 @@ export async function measureRun(
   round: number,
 ): Promise<Run> {
   const { seconds, keys, valueBytes } = options;
+  // With fewer connections than endpoints each round begins at another one, the leader's first.
   const endpoints = rotated(system, round);
   const spec: LoadSpec = { endpoints, kind, connections, seconds, keys, valueBytes };
   const isPut = kind === 'put';
@@ -74,7 +75,6 @@ export async function measureRun(
   return { system: system.name, result, rows, cpuSeconds };
 }
 
-/** With fewer connections than endpoints each round begins at another one, the leader's first. */
 function rotated({ members }: System, round: number): string[] {
   const first = round % members.length;
   return [...members.slice(first), ...members.slice(0, first)].map(({ url }) => url);

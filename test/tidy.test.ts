@@ -50,7 +50,7 @@ const clocks = ['Date.now', 'Math.random', 'performance.now', 'crypto.getRandomV
 const timers = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'];
 
 /** Directories and files of the working tree that are not the project's. */
-const foreign = new Set(['node_modules', '.git', '.wrangler', '.edgetcd', '.build']);
+const foreign = new Set(['node_modules', '.git', '.wrangler', '.edgetcd', '.build', 'dist']);
 const generated = /^src\/api\/gen\//;
 const self = 'test/tidy.test.ts';
 

@@ -23,17 +23,18 @@ const warmUpMs = 500;
 const path = (kind: Kind) => (kind === 'put' ? '/v3/kv/put' : '/v3/kv/range');
 
 /**
- * Operations in closed loops over sessions: each is issued again when it is answered. In this
- * process, which does nothing else meanwhile.
+ * Operations in closed loops over sessions with the first endpoint, where clients go as soon as
+ * they know that it leads: each is issued again when it is answered. In this process, which does
+ * nothing else meanwhile.
  */
 export async function runSessions(spec: LoadSpec, signal: AbortSignal): Promise<LoadResult> {
   const tally: SessionTally = { requests: 0, errors: 0, latencies: new Latencies() };
+  const endpoint = must(spec.endpoints[0], 'an endpoint');
+  const url = endpoint.replace(/^http/, 'ws') + SESSION_PATH;
   const count = Math.min(socketsMax, spec.connections);
   const sockets = Array.from({ length: count }, (_, i) => {
-    const endpoint = must(spec.endpoints[i % spec.endpoints.length], 'an endpoint');
     const least = Math.floor(spec.connections / count);
     const operations = least + (i < spec.connections % count ? 1 : 0);
-    const url = endpoint.replace(/^http/, 'ws') + SESSION_PATH;
     return new SessionSocket(url, methodNumber(path(spec.kind)), requests(spec, i + 1), operations);
   });
   try {

@@ -51,6 +51,8 @@ export class Calls {
   readonly #closed = new AbortController();
   /** The channel that is asked first. */
   #preferred = 0;
+  /** How often another was preferred because it may lead: none of them need be the leader's. */
+  #moves = 0;
 
   constructor(
     channels: readonly Channel[],
@@ -127,7 +129,11 @@ export class Calls {
 
   #channel(): Channel {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason;
-    return must(this.#channels[this.#preferred], 'a client has an endpoint');
+    const channel = must(this.#channels[this.#preferred], 'a client has an endpoint');
+    if (channel.leads !== false || this.#moves + 1 >= this.#channels.length) return channel;
+    this.#moves++;
+    this.#leave(channel);
+    return this.#channel();
   }
 
   /** The next endpoint is asked from now on, unless somebody has changed that already. */
@@ -167,6 +173,7 @@ export class Calls {
     const isCut = error.code === Code.deadlineExceeded && this.#channels.length > 1;
     if (!isPassing(error) && !isCut) throw error;
     this.#leave(channel);
+    this.#moves = 0;
     if (error.outcome === 'unknown' && !idempotent) throw error;
     const pauseMs = Calls.pauseMs(tries);
     if (Date.now() + pauseMs >= deadlineMs) throw isCut ? deadlineExceeded() : error;

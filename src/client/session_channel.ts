@@ -65,6 +65,13 @@ export class SessionChannel implements Channel {
     this.#connection?.close();
   }
 
+  /** As it was when the connection was opened. */
+  get leads(): boolean | null {
+    const { welcome = null } = this.#live ?? {};
+    if (welcome === null || welcome.leaderId === 0n) return null;
+    return welcome.leaderId === welcome.memberId;
+  }
+
   get #live(): SessionConnection | null {
     return this.#connection?.over === false ? this.#connection : null;
   }

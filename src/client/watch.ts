@@ -16,6 +16,7 @@ import { sleep } from './sleep.ts';
 
 /** A change of one key. */
 export interface WatchEvent {
+  /** What has happened to the key. */
   readonly type: 'put' | 'delete';
   /** The key, as text. */
   readonly key: string;
@@ -23,6 +24,7 @@ export interface WatchEvent {
   readonly kv: KeyValue;
   /** What the key was before, if that was asked for and is known. */
   readonly previous: KeyValue | null;
+  /** Of the change. */
   readonly revision: number;
 }
 
