@@ -4,10 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Etcd } from '../../src/client/index.ts';
 import { bundleWorker, workerEntry } from '../../src/local/bundle.ts';
 import { compatibilityDate, compatibilityFlags } from '../../src/local/workerd.ts';
 import { eventually } from './cluster.ts';
 import { openTextSocket } from './text_socket.ts';
+import { openWebSocket } from './web_socket.ts';
 
 const PORT = 24_170;
 const HOST = '127.0.0.1';
@@ -89,5 +91,29 @@ describe('a member that sleeps', () => {
     const revisions = messages.map((text) => /"mod_revision":"(\d+)"/.exec(text)?.[1]);
     expect(revisions).toEqual([undefined, '2', '3']);
     socket.close();
+  });
+
+  it('goes on with a session, whose watch misses nothing and whose calls are answered', async () => {
+    await put('before');
+    const before = await term();
+    const etcd = new Etcd({
+      endpoints: `http://${HOST}:${PORT}`,
+      transport: 'session',
+      webSocket: openWebSocket,
+    });
+    const seen: string[] = [];
+    const watcher = await etcd.watch().key('a').create();
+    const reading = (async () => {
+      for await (const { kv } of watcher) seen.push(kv.string());
+    })();
+    await sleep(EVICTION_MS);
+    expect(await etcd.get('a')).toBe('before');
+    await put('after');
+    await eventually('the event', 5_000, () => seen.length === 1);
+    expect(seen).toEqual(['after']);
+    expect(await term()).toBeGreaterThan(before);
+    watcher.cancel();
+    await reading;
+    etcd.close();
   });
 });
