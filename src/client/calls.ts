@@ -53,6 +53,7 @@ export class Calls {
   #preferred = 0;
   /** How often another was preferred because it may lead: none of them need be the leader's. */
   #moves = 0;
+  #seenRevision = 0;
 
   constructor(
     channels: readonly Channel[],
@@ -63,6 +64,11 @@ export class Calls {
     this.#tokens = tokens;
     this.#timeoutMs = settings.timeoutMs;
     this.#requireLeader = settings.requireLeader;
+  }
+
+  /** The newest revision that any answer to this client has told of. */
+  get seenRevision(): number {
+    return this.#seenRevision;
   }
 
   /** Fires when the client is closed. */
@@ -88,7 +94,10 @@ export class Calls {
       const channel = this.#channel();
       const context = this.#context(options, deadlineMs - Date.now(), idempotent);
       try {
-        return await channel.unary(path, request, await this.#authenticated(channel, context));
+        const own = await this.#authenticated(channel, context);
+        const response = await channel.unary(path, request, own);
+        this.#seenRevision = Math.max(this.#seenRevision, response.header?.revision ?? 0);
+        return response;
       } catch (error) {
         await this.#beforeRetry(error, context, { tries, deadlineMs, idempotent, channel });
       }

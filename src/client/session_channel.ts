@@ -44,7 +44,7 @@ export class SessionChannel implements Channel {
     const bytes = encodeBinary(requestSchema(path), request as Fields);
     const connection = this.#live ?? (await this.#connect(context));
     const answers = new AnswerQueue();
-    const id = connection.begin(path, bytes, { ...context, timeoutMs: 0 }, answers);
+    const id = connection.begin(path, bytes, { ...context, timeoutMs: 0 }, answers, true);
     const abort = () => answers.discard(context.signal?.reason);
     if (context.signal?.aborted) abort();
     context.signal?.addEventListener('abort', abort);

@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { Etcd } from '../../src/client/index.ts';
+import { utf8 } from '../../src/lib/bytes.ts';
 import { bundleWorker, workerEntry } from '../../src/local/bundle.ts';
 import { compatibilityDate, compatibilityFlags } from '../../src/local/workerd.ts';
 import { eventually } from './cluster.ts';
+import { hello, operation, RawSession } from './raw_session.ts';
 import { openTextSocket } from './text_socket.ts';
-import { openWebSocket } from './web_socket.ts';
 
 const PORT = 24_170;
 const HOST = '127.0.0.1';
@@ -96,24 +96,18 @@ describe('a member that sleeps', () => {
   it('goes on with a session, whose watch misses nothing and whose calls are answered', async () => {
     await put('before');
     const before = await term();
-    const etcd = new Etcd({
-      endpoints: `http://${HOST}:${PORT}`,
-      transport: 'session',
-      webSocket: openWebSocket,
-    });
-    const seen: string[] = [];
-    const watcher = await etcd.watch().key('a').create();
-    const reading = (async () => {
-      for await (const { kv } of watcher) seen.push(kv.string());
-    })();
+    const session = await RawSession.open(`ws://${HOST}:${PORT}/v3/session`);
+    const key = utf8('a');
+    const writer = hello();
+    writer.operation(operation(1, '/v3/watch', { createRequest: { key } }));
+    session.send(writer.take());
+    await eventually('the watch', 5_000, () => session.answers.length === 2);
     await sleep(EVICTION_MS);
-    expect(await etcd.get('a')).toBe('before');
-    await put('after');
-    await eventually('the event', 5_000, () => seen.length === 1);
-    expect(seen).toEqual(['after']);
+    writer.operation(operation(2, '/v3/kv/put', { key, value: utf8('after') }));
+    session.send(writer.take());
+    await eventually('both answers', 5_000, () => session.answers.length === 4);
+    expect(session.answers.sort()).toEqual(['1 ok', '1 ok', '2 ok', 'welcome 1']);
     expect(await term()).toBeGreaterThan(before);
-    watcher.cancel();
-    await reading;
-    etcd.close();
+    session.socket.close();
   });
 });

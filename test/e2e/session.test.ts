@@ -1,16 +1,11 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import WebSocket from 'ws';
-import { decodeServerFrame } from '../../src/api/session-answer.ts';
-import { methodNumber, SESSION_FRAME_BYTES_MAX } from '../../src/api/session-methods.ts';
-import { ClientFrameWriter } from '../../src/api/session-request.ts';
-import { encodeBinary } from '../../src/client/binary.ts';
+import { SESSION_FRAME_BYTES_MAX } from '../../src/api/session-methods.ts';
 import { Code, Etcd, type EtcdOptions } from '../../src/client/index.ts';
-import { requestSchema } from '../../src/client/schema.ts';
 import { utf8 } from '../../src/lib/bytes.ts';
 import { sendSignal } from '../../src/local/process.ts';
 import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
+import { hello, operation, RawSession } from './raw_session.ts';
 import { openWebSocket } from './web_socket.ts';
 
 const workshop = new Workshop();
@@ -28,54 +23,8 @@ afterAll(() => workshop.clear());
 
 const url = (): string => `${cluster.endpoints[0]?.replace('http', 'ws')}/v3/session`;
 
-/** A WebSocket as anybody may open it, and everything that comes on it. */
-class RawSession {
-  readonly socket: WebSocket;
-  readonly answers: string[] = [];
-  closed: string | null = null;
-
-  constructor() {
-    this.socket = new WebSocket(url(), { perMessageDeflate: false });
-    this.socket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    this.socket.on('close', (code, reason) => {
-      this.closed = `${code} ${reason}`;
-    });
-  }
-
-  static async open(): Promise<RawSession> {
-    const session = new RawSession();
-    await once(session.socket as unknown as NodeJS.EventEmitter, 'open');
-    return session;
-  }
-
-  send(data: Uint8Array | string): void {
-    this.socket.send(data);
-  }
-
-  async closing(): Promise<string> {
-    await eventually('the session is closed', 5_000, () => this.closed !== null);
-    return String(this.closed);
-  }
-
-  #received(data: Buffer, isBinary: boolean): void {
-    if (!isBinary) return void this.answers.push(data.toString());
-    const { welcome, answers } = decodeServerFrame(data);
-    if (welcome !== null) this.answers.push(`welcome ${welcome.version}`);
-    for (const { id, failure } of answers) this.answers.push(`${id} ${failure?.message ?? 'ok'}`);
-  }
-}
-
-function hello(version = 1): ClientFrameWriter {
-  const writer = new ClientFrameWriter();
-  writer.hello({ version, token: null, requireLeader: false });
-  return writer;
-}
-
-function put(id: number, key: string, bytes = 1) {
-  const value = new Uint8Array(bytes);
-  const request = encodeBinary(requestSchema('/v3/kv/put'), { key: utf8(key), value });
-  return { id, method: methodNumber('/v3/kv/put'), request, timeoutMs: 0, action: 0 };
-}
+const put = (id: number, key: string, bytes = 1) =>
+  operation(id, '/v3/kv/put', { key: utf8(key), value: new Uint8Array(bytes) });
 
 describe('a session of a real member', () => {
   it.each<readonly [string, () => Uint8Array | string, RegExp]>([
@@ -93,13 +42,13 @@ describe('a session of a real member', () => {
       /^1009 a frame of \d+ bytes is too large$/,
     ],
   ])('is closed for %s', async (_, data, reason) => {
-    const session = await RawSession.open();
+    const session = await RawSession.open(url());
     session.send(data());
     expect(await session.closing()).toMatch(reason);
   });
 
   it('answers a ping, and fails bad operations of a frame alone', async () => {
-    const session = await RawSession.open();
+    const session = await RawSession.open(url());
     session.send('ping');
     const writer = hello();
     writer.operation(put(1, ''));
@@ -120,7 +69,7 @@ describe('a session of a real member', () => {
   });
 
   it('bounds a flood, and goes on with what it has room for', async () => {
-    const session = await RawSession.open();
+    const session = await RawSession.open(url());
     const writer = hello();
     for (let id = 1; id <= 20_000; id++) writer.operation(put(id, `flood${id % 100}`));
     session.send(writer.take());
@@ -137,13 +86,10 @@ describe('a session of a real member', () => {
     const etcd = new Etcd({ endpoints: cluster.endpoints });
     await etcd.put('a large value').value(value);
     etcd.close();
-    const session = await RawSession.open();
-    const request = encodeBinary(requestSchema('/v3/kv/range'), { key: utf8('a large value') });
-    const method = methodNumber('/v3/kv/range');
+    const session = await RawSession.open(url());
+    const key = utf8('a large value');
     const writer = hello();
-    for (let id = 1; id <= 60; id++) {
-      writer.operation({ id, method, request, timeoutMs: 0, action: 0 });
-    }
+    for (let id = 1; id <= 60; id++) writer.operation(operation(id, '/v3/kv/range', { key }));
     session.send(writer.take());
     expect(await session.closing()).toBe('1013 the client does not read');
     expect(session.answers.length).toBeLessThan(45);
