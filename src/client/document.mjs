@@ -15,8 +15,10 @@ const { options } = ts.convertCompilerOptionsFromJson(config.compilerOptions, ro
 const program = ts.createProgram([entry], options);
 const checker = program.getTypeChecker();
 
-/** What has no description. */
-const bare = [];
+const report = {
+  /** What has no description. */
+  bare: [],
+};
 
 function textOf(symbol, name) {
   const text = ts.displayPartsToString(symbol.getDocumentationComment(checker));
@@ -24,7 +26,7 @@ function textOf(symbol, name) {
     .getJsDocTags(checker)
     .filter((tag) => ['param', 'returns', 'throws'].includes(tag.name))
     .map((tag) => `_@${tag.name}_ ${ts.displayPartsToString(tag.text)}`);
-  if (text === '' && tags.length === 0) bare.push(name);
+  if (text === '' && tags.length === 0) report.bare.push(name);
   return [text, ...tags]
     .filter((part) => part !== '')
     .join(' ')
@@ -134,8 +136,8 @@ const text = [
   ),
 ].join('\n');
 
-if (bare.length > 0) {
-  console.error(`no description: ${bare.join(', ')}`);
+if (report.bare.length > 0) {
+  console.error(`no description: ${report.bare.join(', ')}`);
   process.exit(1);
 }
 if (!process.argv.includes('--check')) writeFileSync(target, text);

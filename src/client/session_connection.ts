@@ -30,6 +30,9 @@ const STREAMS = { askAfterMs: 20_000, lostAfterMs: 30_000 } as const;
 /** A frame leaves when it is so large, complete or not. */
 const FRAME_BYTES = 256 * 1024;
 
+/** So many microtasks in which nothing was issued are taken for the end of a turn. */
+const QUIET_MICROTASKS = 8;
+
 /** Room for what surrounds one request in a frame. */
 const ENVELOPE_BYTES = 1_024;
 
@@ -158,14 +161,13 @@ export class SessionConnection {
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    let seen = -1;
+    let seen = this.#writer.length;
+    let quiet = 0;
     const look = (): void => {
       // Answers to many resume many callers, each of them some microtasks later.
-      if (this.#writer.length !== seen) {
-        seen = this.#writer.length;
-        queueMicrotask(look);
-        return;
-      }
+      quiet = this.#writer.length === seen ? quiet + 1 : 0;
+      seen = this.#writer.length;
+      if (quiet < QUIET_MICROTASKS) return queueMicrotask(look);
       this.#flushing = false;
       this.#flush();
     };
