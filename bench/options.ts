@@ -34,6 +34,7 @@ export type ScalePart = (typeof scaleParts)[number];
 export interface ScaleOptions {
   readonly parts: readonly ScalePart[];
   readonly watchers: number;
+  readonly watchesPerStream: number;
   readonly deliveryWatchers: number;
   readonly leases: number;
   readonly fewKeys: number;
@@ -71,6 +72,7 @@ npm run bench -- --scale [flags]      measures what many of something cost, one 
   --parts PART[,PART...]  watchers (idle ones), delivery (many watchers of one key), leases, keys
                           (default: all)
   --watchers N            idle watchers per member (default: 5000)
+  --watches-per-stream N  of the idle ones; 1: as many streams as watchers (default: 5)
   --delivery-watchers N   watchers of one key (default: 1000)
   --leases N              leases (default: 100000)
   --scale-keys N          keys, against 10000 of them (default: 1000000)
@@ -97,6 +99,7 @@ const flags = {
   scale: { type: 'boolean', default: false },
   parts: { type: 'string', default: scaleParts.join(',') },
   watchers: { type: 'string', default: '5000' },
+  'watches-per-stream': { type: 'string', default: '5' },
   'delivery-watchers': { type: 'string', default: '1000' },
   leases: { type: 'string', default: '100000' },
   'scale-keys': { type: 'string', default: '1000000' },
@@ -134,6 +137,7 @@ function scaleOptions(values: ReturnType<typeof parse>): ScaleOptions {
   return {
     parts: list(values.parts).map(scalePart),
     watchers: intIn(values.watchers, 1, 20_000, '--watchers'),
+    watchesPerStream: intIn(values['watches-per-stream'], 1, 4_000, '--watches-per-stream'),
     deliveryWatchers: intIn(values['delivery-watchers'], 1, 4_000, '--delivery-watchers'),
     leases: intIn(values.leases, 1, 1_000_000, '--leases'),
     fewKeys: scaleFewKeys,

@@ -267,7 +267,7 @@ describe('a session', () => {
   it('gives everything back when its client is gone', async () => {
     await greeted();
     send(frame(operation({ id: 1, method: LOCK }), operation({ id: 2, method: WATCH })));
-    member.sockets.closed(socket.webSocket);
+    member.sockets.closed(socket.webSocket, 1000);
     expect(call(0).signal?.aborted).toBe(true);
     expect(member.service.told.at(-1)).toBe('closed');
     expect(member.sessions.count).toBe(0);
