@@ -50,7 +50,7 @@ const clocks = ['Date.now', 'Math.random', 'performance.now', 'crypto.getRandomV
 const timers = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'];
 
 /** Directories and files of the working tree that are not the project's. */
-const foreign = new Set(['node_modules', '.git', '.wrangler', '.build']);
+const foreign = new Set(['node_modules', '.git', '.wrangler', '.build', 'dist']);
 /** Data directories: of the cluster, of members that joined it, of whatever was tried. */
 const dataDirectory = /^\.edgetcd/;
 const generated = /^src\/api\/gen\//;

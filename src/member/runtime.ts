@@ -1,10 +1,9 @@
 import { create, type DescMessage, type DescMethod, type MessageShape } from '@bufbuild/protobuf';
 import type { CallContext } from '../api/call.ts';
-import { type Caller, INTERNAL } from '../api/caller.ts';
-import { EtcdError } from '../api/error.ts';
+import type { Caller } from '../api/caller.ts';
+import type { EtcdError } from '../api/error.ts';
 import { type Command, LeaseExpireSchema } from '../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../api/gen/rpc_pb.ts';
-import { marshalledSize } from '../api/size.ts';
 import { requestTimeoutMs } from '../config.ts';
 import type { Prng } from '../lib/prng.ts';
 import type { MemberId } from '../raft/message.ts';
@@ -19,6 +18,7 @@ import { Authentication } from './auth/authentication.ts';
 import { authenticationHost } from './auth/host.ts';
 import type { SignedTokens } from './auth/signed_tokens.ts';
 import { Belonging } from './belonging.ts';
+import { ClientRequests, type OnOutcome } from './client_requests.ts';
 import { Forwarding } from './forwarding.ts';
 import type { NodeHost } from './host.ts';
 import { type ClusterIdentity, foundersOf, numberOfId } from './identity.ts';
@@ -27,7 +27,6 @@ import { LeadershipTransfer } from './leadership_transfer.ts';
 import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
 import type { Peering } from './peering.ts';
-import { RaftRequests } from './raft_requests.ts';
 import { ScheduledCompaction } from './scheduled_compaction.ts';
 import {
   type Route,
@@ -81,13 +80,14 @@ export class Runtime implements ServiceHost {
   readonly keepAlives: KeepAlives;
   readonly clock: ServiceClock;
   readonly authentication: Authentication;
+  /** The same that the services promise, by callbacks. */
+  readonly requests: ClientRequests;
   readonly settings: MemberSettings;
   readonly identity: ClusterIdentity;
   readonly routes: ReadonlyMap<string, Route>;
   readonly streamRoutes: ReadonlyMap<string, StreamRoute>;
   readonly v2: V2Service;
   readonly #host: RuntimeHost;
-  readonly #raftRequests: RaftRequests;
   readonly #watching: Watching;
   readonly #forwarding: Forwarding;
   readonly #clusterNumber: bigint;
@@ -133,8 +133,7 @@ export class Runtime implements ServiceHost {
       host.signedTokens ?? null,
       authenticationHost(this, host),
     );
-    const { electionTimeoutMs } = settings;
-    this.#raftRequests = new RaftRequests(this.node, this.authentication, electionTimeoutMs);
+    this.requests = new ClientRequests(this);
     this.#watching = new Watching(this, host);
     this.routes = routesOf(this, host.bugs);
     this.#forwarding = this.#openForwarding();
@@ -251,33 +250,40 @@ export class Runtime implements ServiceHost {
     return counts || !this.node.status.raft.quiescent;
   }
 
+  /** Who answers in a session, and who leads. */
+  get sessionIdentity(): { clusterId: bigint; memberId: bigint; leaderId: bigint } {
+    const { leader } = this.node.soft;
+    return {
+      clusterId: this.#clusterNumber,
+      memberId: this.#memberNumber,
+      leaderId: leader === null ? 0n : numberOfId(leader),
+    };
+  }
+
   get leaderName(): string | null {
     return this.belonging.leaderName;
   }
 
-  async propose(request: Command['request'], context: CallContext): Promise<ApplyResult> {
-    this.#checkLeader(context);
-    const { value } = request;
-    if (value && marshalledSize(value) > this.settings.requestBytesMax) {
-      throw EtcdError.of('requestTooLarge');
-    }
-    const caller = this.caller(context);
-    if (this.machine.auth.enabled && caller.username === '') throw EtcdError.of('userEmpty');
-    if (!this.upkeep.admits(request)) return this.upkeep.refuse();
-    return this.#raftRequests.propose(caller, request, context);
+  propose(request: Command['request'], context: CallContext): Promise<ApplyResult> {
+    return new Promise((resolve, reject) => {
+      this.requests.propose(request, context, settling(resolve, reject));
+    });
   }
 
   proposeOwn(request: Command['request'], context: CallContext): Promise<ApplyResult> {
-    return this.#raftRequests.propose(INTERNAL, request, context);
+    return new Promise((resolve, reject) => {
+      this.requests.proposeOwn(request, context, settling(resolve, reject));
+    });
   }
 
   caller(context: CallContext): Caller {
     return this.authentication.access.caller(context);
   }
 
-  async linearizable(context: CallContext): Promise<void> {
-    this.#checkLeader(context);
-    return this.#raftRequests.readIndex(context);
+  linearizable(context: CallContext): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.requests.barrier(context, (error) => (error ? reject(error) : resolve()));
+    });
   }
 
   compacted(): Promise<void> {
@@ -313,13 +319,9 @@ export class Runtime implements ServiceHost {
   }
 
   reconfigure(request: MembershipChange, context: CallContext): Promise<ApplyResult> {
-    this.#checkLeader(context);
-    this.machine.authorizer.checkAdmin(this.caller(context));
-    return this.#raftRequests.reconfigure(request, context);
-  }
-
-  #checkLeader({ requireLeader }: CallContext): void {
-    if (requireLeader && this.node.soft.leader === null) throw EtcdError.of('noLeader');
+    return new Promise((resolve, reject) => {
+      this.requests.reconfigure(request, context, settling(resolve, reject));
+    });
   }
 
   #expire({ id, generation }: { id: bigint; generation: number }, term: number): void {
@@ -341,4 +343,12 @@ export class Runtime implements ServiceHost {
     this.v2.softStateChanged(state);
     this.#leadershipTransfer.softStateChanged();
   }
+}
+
+/** What keeps a promise when the outcome of a write is known. */
+function settling(
+  resolve: (result: ApplyResult) => void,
+  reject: (error: EtcdError) => void,
+): OnOutcome {
+  return ({ result, error }) => (error ? reject(error) : resolve(result));
 }

@@ -30,7 +30,9 @@ it('an instance that was replaced does nothing with what a client says', () => {
   });
   const call = () => Promise.reject(new Error('nothing is called'));
   const waitForKeys = () => Promise.reject(new Error('nobody waits'));
-  streams.start(Object.assign(member, { call, waitForKeys }));
+  const identity = () => ({ clusterId: 1n, memberId: 1n, leaderId: 1n });
+  const sessionCalls = { begin: () => {} };
+  streams.start(Object.assign(member, { call, waitForKeys, identity, sessionCalls }));
   const { service } = member;
   service.onReceive = () => service.send(3n);
   streams.received(webSocket, '{"cancel_request":{"watch_id":"3"}}');

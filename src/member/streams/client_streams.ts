@@ -2,9 +2,12 @@ import type { CallContext, CallReply } from '../../api/call.ts';
 import { Code, EtcdError } from '../../api/error.ts';
 import { encodeError } from '../../api/error-body.ts';
 import { methodOf } from '../../api/methods.ts';
+import type { Welcome } from '../../api/session-answer.ts';
 import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
 import type { KeysWait } from '../../api/v2/call.ts';
 import { textOf } from '../../lib/bytes.ts';
+import type { Calls } from '../session/calls.ts';
+import { Sessions } from '../session/sessions.ts';
 import type { V2Outlet } from '../v2/waits.ts';
 import { ClientSockets, type Hibernation } from './client_sockets.ts';
 import { type Format, jsonLines } from './format.ts';
@@ -16,6 +19,10 @@ import { Streams, type StreamsHost } from './streams.ts';
 
 /** What a member that runs does for clients that stay for longer than one answer. */
 export interface ClientStreamsHost extends StreamsHost {
+  /** What sessions call. */
+  readonly sessionCalls: Pick<Calls, 'begin'>;
+  /** Who this is, for sessions. */
+  identity(): Omit<Welcome, 'version'>;
   readonly leaderName: string | null;
   call(path: string, body: string, context: CallContext, signal: AbortSignal): Promise<CallReply>;
   /** A request of the v2 API that waits. @returns what to call when its client is gone */
@@ -42,10 +49,12 @@ export class ClientStreams {
   /** The member runs: streams are taken in, and those of sleeping sockets go on. */
   start(host: ClientStreamsHost): void {
     const streams = new Streams(host);
+    const sessions = new Sessions(host.sessionCalls, streams, () => host.identity());
     this.#host = host;
     this.#streams = streams;
     this.#sockets.start({
       streams,
+      sessions,
       nowMs: () => host.nowMs(),
       call: (path, body, context, signal) => host.call(path, body, context, signal),
     });
