@@ -21,6 +21,7 @@ import { logger } from './logger.ts';
 import { MemberMeter } from './meter.ts';
 import { metered } from './metered_disk.ts';
 import { rememberedName, rememberName } from './object_name.ts';
+import type { Participation } from './participation.ts';
 import { answerFrame, frameOf } from './peer_service.ts';
 import type { PeerNamespace } from './peering.ts';
 import { REMOVED } from './peers.ts';
@@ -42,14 +43,6 @@ export interface ServerEnv extends MemberEnv {
 
 const RANGE = '/v3/kv/range';
 
-/** Whether the member takes part, and if not, why, in words for its operator. */
-type State =
-  | { readonly kind: 'starting'; readonly reason: string }
-  | { readonly kind: 'running'; readonly runtime: Runtime }
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Removed, but its peers may still need its vote. */
-  | { readonly kind: 'left'; readonly reason: string; readonly runtime: Runtime };
-
 /**
  * A member in its object: opens the database, introduces the member to its peers, and from then on
  * lets clients' calls and peers' messages in. The one place where storage, sockets and timers meet.
@@ -62,7 +55,7 @@ export class Server {
   readonly #sql: Sql;
   readonly meter: MemberMeter;
   readonly streams: ClientStreams;
-  #state: State = { kind: 'starting', reason: 'the member is starting' };
+  #state: Participation = { kind: 'starting', reason: 'the member is starting' };
   #entrance: Entrance | null = null;
   #signedTokens: SignedTokens | null = null;
   #restoration: Restoration | null = null;
