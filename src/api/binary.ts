@@ -1,7 +1,8 @@
 import type { DescMessage } from '@bufbuild/protobuf';
 import { fromBinary, type Message, type MessageShape, toBinary } from '@bufbuild/protobuf';
-import { EMPTY_BYTES, utf8 } from '../lib/bytes.ts';
+import { utf8 } from '../lib/bytes.ts';
 import { messageOf } from '../lib/error.ts';
+import { blankRange } from './blank.ts';
 import { decodePut } from './command-put.ts';
 import { ERRORS, EtcdError } from './error.ts';
 import type { Event, KeyValue } from './gen/kv_pb.ts';
@@ -71,22 +72,7 @@ function isWatch(message: Message): message is WatchResponse {
 const RANGE = { key: 10, rangeEnd: 18, limit: 24, revision: 32, serializable: 56, keysOnly: 64 };
 
 function decodeRange(reader: WireReader): RangeRequest | null {
-  const range: RangeRequest = {
-    $typeName: 'etcdserverpb.RangeRequest',
-    key: EMPTY_BYTES,
-    rangeEnd: EMPTY_BYTES,
-    limit: 0n,
-    revision: 0n,
-    sortOrder: 0,
-    sortTarget: 0,
-    serializable: false,
-    keysOnly: false,
-    countOnly: false,
-    minModRevision: 0n,
-    maxModRevision: 0n,
-    minCreateRevision: 0n,
-    maxCreateRevision: 0n,
-  };
+  const range = blankRange();
   while (!reader.done) {
     const tag = reader.bytes[reader.offset++];
     if (tag === RANGE.key || tag === RANGE.rangeEnd) {

@@ -1,4 +1,5 @@
-import { EMPTY_BYTES, mapKey } from '../lib/bytes.ts';
+import { mapKey } from '../lib/bytes.ts';
+import { blankPut } from './blank.ts';
 import type { Command } from './gen/command_pb.ts';
 import type { PutRequest } from './gen/rpc_pb.ts';
 import { putSize } from './size.ts';
@@ -171,15 +172,7 @@ function readPut(outer: WireReader): PutRequest | null {
 
 /** A put whose fields are all that is left to read; null: ask the generic decoder. */
 export function decodePut(reader: WireReader): PutRequest | null {
-  const put: PutRequest = {
-    $typeName: 'etcdserverpb.PutRequest',
-    key: EMPTY_BYTES,
-    value: EMPTY_BYTES,
-    lease: 0n,
-    prevKv: false,
-    ignoreValue: false,
-    ignoreLease: false,
-  };
+  const put = blankPut();
   while (!reader.done) if (!readPutField(reader, put)) return null;
   return put;
 }

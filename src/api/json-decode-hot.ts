@@ -1,5 +1,6 @@
 import { EMPTY_BYTES } from '../lib/bytes.ts';
 import { decodeCanonical } from './base64.ts';
+import { blankPut, blankRange } from './blank.ts';
 import type { PutRequest, RangeRequest } from './gen/rpc_pb.ts';
 import { skipBlanks } from './json-scan.ts';
 
@@ -14,15 +15,7 @@ export function decodeHot(typeName: string, text: string): PutRequest | RangeReq
 }
 
 function decodePut(text: string): PutRequest | null {
-  const put: PutRequest = {
-    $typeName: 'etcdserverpb.PutRequest',
-    key: EMPTY_BYTES,
-    value: EMPTY_BYTES,
-    lease: 0n,
-    prevKv: false,
-    ignoreValue: false,
-    ignoreLease: false,
-  };
+  const put = blankPut();
   const reader = new HotReader(text);
   while (reader.nextField()) {
     switch (reader.name) {
@@ -52,22 +45,7 @@ function decodePut(text: string): PutRequest | null {
 }
 
 function decodeRange(text: string): RangeRequest | null {
-  const range: RangeRequest = {
-    $typeName: 'etcdserverpb.RangeRequest',
-    key: EMPTY_BYTES,
-    rangeEnd: EMPTY_BYTES,
-    limit: 0n,
-    revision: 0n,
-    sortOrder: 0,
-    sortTarget: 0,
-    serializable: false,
-    keysOnly: false,
-    countOnly: false,
-    minModRevision: 0n,
-    maxModRevision: 0n,
-    minCreateRevision: 0n,
-    maxCreateRevision: 0n,
-  };
+  const range = blankRange();
   const reader = new HotReader(text);
   while (reader.nextField()) {
     switch (reader.name) {

@@ -1,3 +1,4 @@
+import { withRoom } from '../lib/bytes.ts';
 import { varintSize, WireReader, writeVarint, writeVarint64 } from './wire.ts';
 
 /** A frame of a session that cannot be read: its connection is closed with these words. */
@@ -117,10 +118,6 @@ export class FrameWriter {
   }
 
   #reserve(more: number): void {
-    const needed = this.#length + more;
-    if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
+    this.#bytes = withRoom(this.#bytes, this.#length, this.#length + more);
   }
 }

@@ -1,5 +1,6 @@
 import { Code } from '../api/error.ts';
 import type { StreamMethods, UnaryMethods } from '../api/gen/messages.ts';
+import { isRead } from '../api/reads.ts';
 import { must } from '../lib/assert.ts';
 import type { CallContext, Channel, Init, StreamPath, UnaryPath } from './channel.ts';
 import { clientClosed, deadlineExceeded, EtcdError, isPassing, isTokenInvalid } from './error.ts';
@@ -13,24 +14,6 @@ const PAUSE_MS_MAX = 1_000;
 
 /** A try that may be repeated is given up after so long, where there is another endpoint. */
 const TRY_MS_MAX = 3_000;
-
-/** Methods that change nothing: they may be asked twice, and of anybody. */
-const READS: ReadonlySet<UnaryPath> = new Set<UnaryPath>([
-  '/v3/kv/range',
-  '/v3/lease/timetolive',
-  '/v3/lease/leases',
-  '/v3/cluster/member/list',
-  '/v3/maintenance/status',
-  '/v3/maintenance/hash',
-  '/v3/maintenance/hashkv',
-  '/v3/auth/authenticate',
-  '/v3/auth/status',
-  '/v3/auth/user/get',
-  '/v3/auth/user/list',
-  '/v3/auth/role/get',
-  '/v3/auth/role/list',
-  '/v3/election/leader',
-]);
 
 /** What a call knows of itself. */
 export interface UnaryOptions extends CallOptions {
@@ -88,7 +71,7 @@ export class Calls {
     request: Init<UnaryMethods[P]['request']>,
     options: UnaryOptions = {},
   ): Promise<UnaryMethods[P]['response']> {
-    const { timeoutMs = this.#timeoutMs, idempotent = READS.has(path) } = options;
+    const { timeoutMs = this.#timeoutMs, idempotent = isRead(path) } = options;
     const deadlineMs = timeoutMs === 0 ? Infinity : Date.now() + timeoutMs;
     for (let tries = 1; ; tries++) {
       const channel = this.#channel();

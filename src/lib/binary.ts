@@ -1,5 +1,5 @@
 import { assert } from './assert.ts';
-import { textOf, utf8 } from './bytes.ts';
+import { textOf, utf8, withRoom } from './bytes.ts';
 
 /**
  * A compact binary record: unsigned varints (LEB128, up to 2^53), 64-bit integers as 8 bytes
@@ -73,11 +73,7 @@ export class BinaryWriter {
   }
 
   #reserve(more: number): void {
-    const needed = this.#length + more;
-    if (needed <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
-    larger.set(this.#bytes.subarray(0, this.#length));
-    this.#bytes = larger;
+    this.#bytes = withRoom(this.#bytes, this.#length, this.#length + more);
   }
 }
 

@@ -72,3 +72,11 @@ export function toHex(bytes: Uint8Array): string {
   for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
   return text;
 }
+
+/** A buffer with room for so many bytes, that begins with what is used of this one. */
+export function withRoom(buffer: Uint8Array, used: number, needed: number): Uint8Array {
+  if (needed <= buffer.length) return buffer;
+  const larger = new Uint8Array(Math.max(needed, buffer.length * 2));
+  larger.set(buffer.subarray(0, used));
+  return larger;
+}

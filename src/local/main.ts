@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { workerEntry } from './bundle.ts';
 import { LocalCluster } from './cluster.ts';
 import { readCommandLine } from './command-line.ts';
-import { messageOf, StartError, UsageError } from './error.ts';
 import { openMember } from './join.ts';
 import { readJoinCommandLine } from './join-command-line.ts';
 import { Output } from './output.ts';
 import { showReady } from './readiness.ts';
+import { run } from './run.ts';
 
 /**
  * npm passes a terminal's Ctrl-C on, so that one arrives twice: a second one comes later than this.
@@ -56,10 +56,4 @@ function onSignals(stop: AbortController, output: Output, killAll: () => void): 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
 }
 
-try {
-  process.exit(await main(process.argv.slice(2)));
-} catch (error) {
-  const known = error instanceof StartError || error instanceof UsageError;
-  console.error(known ? `edgetcd: ${messageOf(error)}` : error);
-  process.exit(error instanceof UsageError ? 2 : 1);
-}
+await run(main);

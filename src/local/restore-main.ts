@@ -1,12 +1,12 @@
 import { workerEntry } from './bundle.ts';
-import { messageOf, StartError, UsageError } from './error.ts';
 import { restoreCluster } from './restore.ts';
 import { readRestoreCommandLine } from './restore-command-line.ts';
+import { run } from './run.ts';
 import { StoredSnapshot } from './snapshot_file.ts';
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[]): Promise<number> {
   const options = readRestoreCommandLine(argv);
-  if (options === null) return;
+  if (options === null) return 0;
   const snapshot = StoredSnapshot.open(options.snapshot);
   try {
     const { revision, cluster, version } = snapshot.info;
@@ -17,13 +17,7 @@ async function main(argv: readonly string[]): Promise<void> {
   }
   console.log(`${options.size} members begin with it; start them with`);
   console.log(`npm start -- --data-dir ${options.dataDir}`);
+  return 0;
 }
 
-try {
-  await main(process.argv.slice(2));
-  process.exit(0);
-} catch (error) {
-  const known = error instanceof StartError || error instanceof UsageError;
-  console.error(known ? `edgetcd: ${messageOf(error)}` : error);
-  process.exit(error instanceof UsageError ? 2 : 1);
-}
+await run(main);

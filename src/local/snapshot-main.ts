@@ -1,10 +1,11 @@
 import { resolve } from 'node:path';
 import { cac } from 'cac';
-import { messageOf, StartError, UsageError } from './error.ts';
+import { UsageError } from './error.ts';
+import { run } from './run.ts';
 import { saveSnapshot } from './snapshot.ts';
 
 /** Saves a snapshot of the state of one member. */
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[]): Promise<number> {
   const cli = cac('npm run snapshot --');
   cli
     .command('[file]', 'Save a snapshot of one member')
@@ -14,7 +15,7 @@ async function main(argv: readonly string[]): Promise<void> {
     .example('npm run snapshot -- --endpoint http://127.0.0.1:2379 backup.db');
   cli.help((sections) => sections.filter(({ title }) => title !== 'Commands'));
   const { args, options } = cli.parse(['node', 'edgetcd', ...argv], { run: false });
-  if (options['help'] === true) return;
+  if (options['help'] === true) return 0;
   const [file, extra] = args;
   if (file === undefined) throw new UsageError('snapshot save expects one argument: the file');
   if (extra !== undefined) throw new UsageError(`unexpected argument "${extra}"`);
@@ -22,13 +23,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const path = resolve(file);
   const { bytes, info } = await saveSnapshot(String(options['endpoint']), user, path);
   console.log(`Snapshot saved at ${path}: ${bytes} bytes, revision ${info.revision}`);
+  return 0;
 }
 
-try {
-  await main(process.argv.slice(2));
-  process.exit(0);
-} catch (error) {
-  const known = error instanceof StartError || error instanceof UsageError;
-  console.error(known ? `edgetcd: ${messageOf(error)}` : error);
-  process.exit(error instanceof UsageError ? 2 : 1);
-}
+await run(main);

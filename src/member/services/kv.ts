@@ -5,7 +5,6 @@ import {
   KV,
   type PutResponse,
   type TxnRequest,
-  type TxnResponse,
 } from '../../api/gen/rpc_pb.ts';
 import { isReadOnlyTxn } from '../../state/txn.ts';
 import {
@@ -15,6 +14,7 @@ import {
   validateTxn,
 } from '../../state/validate.ts';
 import { type Route, type ServiceHost, unary } from './service.ts';
+import { range, readTxn, withHeader, writeTxn } from './store.ts';
 
 /**
  * etcd's KV service. Requests are checked before they are proposed, as etcd does: bad ones never
@@ -25,36 +25,25 @@ export function kvService(host: ServiceHost): Route[] {
     unary(KV.method.range, async (request, context) => {
       validateRange(request);
       if (!request.serializable) await host.linearizable(context);
-      const response = host.machine.range(request, host.caller(context));
-      response.header = host.header(host.machine.revision);
-      return response;
+      return range(host, request, context);
     }),
     unary(KV.method.put, async (request, context) => {
       validatePut(request);
       const result = await host.propose({ case: 'put', value: request }, context);
-      const response = result.response as PutResponse;
-      response.header = host.header(result.revision);
-      return response;
+      return withHeader(result.response as PutResponse, host.header(result.revision));
     }),
     unary(KV.method.deleteRange, async (request, context) => {
       validateDeleteRange(request);
       const result = await host.propose({ case: 'deleteRange', value: request }, context);
-      const response = result.response as DeleteRangeResponse;
-      response.header = host.header(result.revision);
-      return response;
+      return withHeader(result.response as DeleteRangeResponse, host.header(result.revision));
     }),
     unary(KV.method.txn, async (request, context) => {
       validateTxn(request, host.settings.txnOpsMax);
       if (isReadOnlyTxn(request)) {
         if (!isSerializableTxn(request)) await host.linearizable(context);
-        const response = host.machine.readTxn(request, host.caller(context));
-        response.header = host.header(host.machine.revision);
-        return response;
+        return readTxn(host, request, context);
       }
-      const result = await host.propose({ case: 'txn', value: request }, context);
-      const response = result.response as TxnResponse;
-      response.header = host.header(result.revision);
-      return response;
+      return writeTxn(host, request, context);
     }),
     unary(KV.method.compact, async (request, context) => {
       const result = await host.propose({ case: 'compaction', value: request }, context);

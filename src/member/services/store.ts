@@ -25,8 +25,7 @@ export async function writeTxn(
   context: CallContext,
 ): Promise<WithHeader<TxnResponse>> {
   const result = await host.propose({ case: 'txn', value: request }, context);
-  const response = result.response as TxnResponse;
-  return Object.assign(response, { header: host.header(result.revision) });
+  return withHeader(result.response as TxnResponse, host.header(result.revision));
 }
 
 /** One that does not, on this member's state as it is now. @throws EtcdError */
@@ -36,7 +35,7 @@ export function readTxn(
   context: CallContext,
 ): WithHeader<TxnResponse> {
   const response = host.machine.readTxn(request, host.caller(context));
-  return Object.assign(response, { header: host.header(host.machine.revision) });
+  return withHeader(response, host.header(host.machine.revision));
 }
 
 /** Keys in this member's state as it is now. @throws EtcdError */
@@ -46,5 +45,14 @@ export function range(
   context: CallContext,
 ): WithHeader<RangeResponse> {
   const response = host.machine.range(request, host.caller(context));
-  return Object.assign(response, { header: host.header(host.machine.revision) });
+  return withHeader(response, host.header(host.machine.revision));
+}
+
+/** An answer is made for its caller alone, so it is completed in place. */
+export function withHeader<T extends { header?: ResponseHeader }>(
+  response: T,
+  header: ResponseHeader,
+): WithHeader<T> {
+  response.header = header;
+  return response as WithHeader<T>;
 }
