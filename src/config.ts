@@ -259,6 +259,24 @@ export const limits = {
   contestWaitersMax: 4_096,
   /** How often their deadlines, and whether there is a leader, are looked at. */
   contestSweepMs: 250,
+  /** One message of a stream to the bridge: a watch's response may hold a thousand revisions. */
+  bridgeMessageBytesMax: 256 * 1024 * 1024,
+  /** An endpoint that does not take a connection for so long is passed over. */
+  bridgeConnectMs: 3_000,
+  /** What waits for a client of the bridge before its source is held back. */
+  bridgeHighWaterBytes: 1024 * 1024,
+  /** A client that shares its source, which goes on, is sent away beyond this. */
+  bridgeBufferBytesMax: 64 * 1024 * 1024,
+  /** A watch that would be shared, and is not let in for so long, gets a source of its own. */
+  bridgeJoinMs: 1_000,
+  /** etcd's limit on streams of one connection is 2^32 - 1; a client's own is 100 without one. */
+  bridgeStreamsPerConnectionMax: 1_000_000,
+  /** A new connection that makes no request for so long is not looked at any further. */
+  bridgeOpeningMs: 100,
+  /** What a client may send before it has seen any settings: 64 KiB of bodies, and headers. */
+  bridgeOpeningBytesMax: 256 * 1024,
+  /** A connection to the bridge that sends nothing by which it could be told what it speaks. */
+  bridgeFirstBytesMs: 60_000,
 } as const;
 
 export const defaults = {

@@ -1,7 +1,7 @@
 import { type Context, Hono } from 'hono';
 import type { MemberRpc } from '../api/call.ts';
 import { Code, EtcdError } from '../api/error.ts';
-import { methodOf, waits } from '../api/methods.ts';
+import { isRead, methodOf, waits } from '../api/methods.ts';
 import { limits } from '../config.ts';
 import { requireMetricsAccess } from './access.ts';
 import { isLogged, logged } from './access_log.ts';
@@ -9,7 +9,7 @@ import { errorAnswer, methodAnswer } from './answer.ts';
 import { type BodyBounds, readText } from './body.ts';
 import { callContext, pageContext } from './context.ts';
 import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
-import { deliver, destinationOf, isRead, isToilsome } from './delivery.ts';
+import { deliver, destinationOf, isToilsome } from './delivery.ts';
 import { ConfigError, type GatewayEnv } from './env.ts';
 import { watchRequestOf } from './event_query.ts';
 import { requestPath, requestQuery } from './path.ts';

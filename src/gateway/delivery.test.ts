@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { METHODS } from '../api/methods.ts';
-import { isRead } from './delivery.ts';
+import { isRead, METHODS } from '../api/methods.ts';
 import { FakeMembers, OK, platformError, REFUSED } from './fake_members.ts';
 
 const PUT = '/v3/kv/put';

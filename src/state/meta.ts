@@ -80,7 +80,7 @@ export function encodeMeta(meta: Meta): Uint8Array {
   return writer.finish();
 }
 
-function decodeMeta(row: Uint8Array): Meta {
+export function decodeMeta(row: Uint8Array): Meta {
   const reader = new BinaryReader(row);
   const version = reader.varint();
   assert(version === SCHEMA_VERSION, `rows of schema version ${version}`);
