@@ -182,6 +182,19 @@ export const limits = {
   socketSaveMs: 1_000,
   /** Messages of a client that came before its stream could be resumed. */
   socketQueueMessagesMax: 64,
+  /** Operations of one session that are not answered: the proposals of a member are 5,000. */
+  sessionOperationsMax: 4_096,
+  /** Answers are sent on when so many bytes have gathered, ready or not the rest. */
+  sessionAnswerFrameBytes: 256 * 1024,
+  /**
+   * Sent and not taken in: the largest answer and as much again as a stream may have. Who is
+   * further behind does not read.
+   */
+  sessionUnreadBytesMax: 40 * 1024 * 1024,
+  /** The same of all sessions of a member together. */
+  sessionsUnreadBytesMax: 48 * 1024 * 1024,
+  /** Sessions at one member: as many as streams. */
+  sessionsMax: 4_096,
   /** Characters of X-Request-Id that are taken over from a client. */
   requestIdCharsMax: 128,
   /**

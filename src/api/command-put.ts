@@ -166,6 +166,11 @@ function readPut(outer: WireReader): PutRequest | null {
   if (end < 0) return null;
   const reader = new WireReader(outer.bytes, outer.offset, end);
   outer.offset = end;
+  return decodePut(reader);
+}
+
+/** A put whose fields are all that is left to read; null: ask the generic decoder. */
+export function decodePut(reader: WireReader): PutRequest | null {
   const put: PutRequest = {
     $typeName: 'etcdserverpb.PutRequest',
     key: EMPTY_BYTES,

@@ -69,6 +69,7 @@ export const ERRORS = {
   canceled: [Code.canceled, 'context canceled'],
   stopped: [Code.unavailable, 'etcdserver: server stopped'],
   internal: [Code.internal, 'etcdserver: internal error'],
+  unreadableRequest: [Code.invalidArgument, 'grpc: error unmarshalling request'],
   invalidClientApiVersion: [Code.invalidArgument, 'etcdserver: invalid client api version'],
 
   // Membership.
@@ -154,6 +155,13 @@ export const ERRORS = {
   // Hash, defragment and snapshot check permissions outside of the layer that gives errors a code.
   maintenanceUserEmpty: [Code.unknown, 'auth: user name is empty'],
   maintenancePermissionDenied: [Code.unknown, 'auth: permission denied'],
+  replyTooLarge: [Code.resourceExhausted, 'etcdserver: the answer is too large'],
+
+  // Sessions.
+  unknownMethod: [Code.unimplemented, 'edgetcd: unknown method'],
+  operationNotOpen: [Code.notFound, 'edgetcd: no operation of that id is open'],
+  unknownAction: [Code.invalidArgument, 'edgetcd: unknown action'],
+  tooManyOperations: [Code.resourceExhausted, 'edgetcd: too many operations in one session'],
 
   // Locks and elections: all their failures arrive without a code, see EtcdError.withCode.
   leaderNotProvided: [Code.unknown, '"leader" field must be provided'],

@@ -30,6 +30,11 @@ function generate(outDir) {
   }
   if (error) fail(error.message);
   if (status !== 0) fail(`protoc ended with status ${status}`);
+  // It reads what is checked in, which --check has just found to be current, or will.
+  const messages = join(root, 'src', 'api', 'generate-messages.mjs');
+  const args = ['--import', 'tsx', messages, outDir];
+  const made = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (made.status !== 0) fail('messages.ts could not be made');
 }
 
 function check() {

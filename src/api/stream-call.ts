@@ -18,6 +18,9 @@ const CONTEXT_HEADER = 'x-edgetcd-context';
 const LEADER_HEADER = 'x-edgetcd-leader';
 const RETRY_HEADER = 'x-edgetcd-retry';
 
+/** The header by which a refusal says that nothing was done, not even proposed. */
+export const NOTHING_DONE = [RETRY_HEADER, '1'] as const;
+
 export interface StreamCall {
   readonly delivery: Delivery;
   /** Of the gateway: `/v3/watch`. */

@@ -1,5 +1,7 @@
+import type { CallReply } from '../api/call.ts';
 import type { EtcdError } from '../api/error.ts';
 import { encodeError } from '../api/error-body.ts';
+import { NOTHING_DONE } from '../api/stream-call.ts';
 import { CORS_HEADERS } from './cors.ts';
 
 /** Made once: a Response copies them natively, and faster than it reads them off an object. */
@@ -24,6 +26,13 @@ export function methodAnswer(status: number, body: string): Response {
     status,
     headers: status === 200 ? SUCCESS_HEADERS : FAILURE_HEADERS,
   });
+}
+
+/** Of a method that no member has taken: nothing was done, and the client may try again. */
+export function refusalAnswer({ status, body }: CallReply): Response {
+  const response = methodAnswer(status, body);
+  response.headers.set(...NOTHING_DONE);
+  return response;
 }
 
 /** An error of the gateway itself, before a member was asked. */

@@ -5,7 +5,7 @@ import { isRead, methodOf, waits } from '../api/methods.ts';
 import { limits } from '../config.ts';
 import { requireMetricsAccess } from './access.ts';
 import { isLogged, logged } from './access_log.ts';
-import { errorAnswer, methodAnswer } from './answer.ts';
+import { errorAnswer, methodAnswer, refusalAnswer } from './answer.ts';
 import { type BodyBounds, readText } from './body.ts';
 import { callContext, pageContext } from './context.ts';
 import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
@@ -86,7 +86,7 @@ async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Pro
   const reply = await deliver(site.cluster, destination, (member) =>
     member.call(path, body, context),
   );
-  return methodAnswer(reply.status, reply.body);
+  return reply.retry ? refusalAnswer(reply) : methodAnswer(reply.status, reply.body);
 }
 
 /** What pages ask for by GET: a WebSocket on any method, or a watch as server-sent events. */

@@ -1,7 +1,8 @@
 import type { CallContext, MemberRpc } from '../api/call.ts';
+import { SESSION_PATH } from '../api/session-methods.ts';
 import { type Delivery, decodeHints, encodeStreamCall } from '../api/stream-call.ts';
 import { CORS_HEADERS } from './cors.ts';
-import { deliver, destinationOf } from './delivery.ts';
+import { type Destination, deliver, destinationOf } from './delivery.ts';
 import type { Site } from './site.ts';
 
 /** What a member's Response says, and the Response. */
@@ -46,7 +47,7 @@ export async function openSocket(
   const init = { headers: { upgrade: 'websocket' } };
   const ask = (member: MemberRpc) =>
     askForStream(member, encodeStreamCall({ delivery: 'socket', path, context }, init));
-  const { response } = await deliver(site.cluster, destinationOf(request, true), ask);
+  const { response } = await deliver(site.cluster, socketDestination(request, path), ask);
   const { webSocket } = response;
   if (!webSocket) {
     const refused = { status: response.status, headers: headersOf(response, 'socket') };
@@ -58,6 +59,12 @@ export async function openSocket(
     headers.set('Sec-WebSocket-Protocol', 'Bearer');
   }
   return new Response(null, { status: 101, webSocket, headers });
+}
+
+/** Streams go where reads go. A session has writes too, which are shortest where the leader is. */
+function socketDestination(request: Request, path: string): Destination {
+  const destination = destinationOf(request, true);
+  return path === SESSION_PATH ? { ...destination, continent: undefined } : destination;
 }
 
 async function askForStream(member: MemberRpc, call: Request): Promise<StreamReply> {

@@ -1,5 +1,5 @@
 import type { Message } from '@bufbuild/protobuf';
-import { Code, EtcdError } from '../api/error.ts';
+import { ERRORS, EtcdError } from '../api/error.ts';
 import { messageTooLarge } from '../api/error-body.ts';
 import { marshalledSize } from '../api/size.ts';
 import { limits } from '../config.ts';
@@ -17,8 +17,15 @@ export function checkRequestSize(request: Message, body: string): void {
 /** Told before the platform refuses to carry the answer. @throws EtcdError */
 export function checkReplySize(json: string): void {
   if (json.length <= limits.replyCharsMax) return;
-  throw new EtcdError(
-    Code.resourceExhausted,
-    `etcdserver: the answer is too large (${json.length} vs. ${limits.replyCharsMax}): use a limit`,
-  );
+  throw replyTooLarge(json.length);
+}
+
+/** The same of an answer in bytes. @throws EtcdError */
+export function checkReplyBytes({ length }: Uint8Array): void {
+  if (length > limits.replyCharsMax) throw replyTooLarge(length);
+}
+
+function replyTooLarge(length: number): EtcdError {
+  const [code, text] = ERRORS.replyTooLarge;
+  return new EtcdError(code, `${text} (${length} vs. ${limits.replyCharsMax}): use a limit`);
 }

@@ -16,6 +16,8 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
   constructor(ctx: DurableObjectState, env: ServerEnv) {
     super(ctx, env);
     this.#server = new Server(ctx, env, steadyClock());
+    // Answered by the platform, so that a client can ask whether anybody is there, asleep or not.
+    ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'));
     void ctx.blockConcurrencyWhile(() => this.#server.open());
   }
 
@@ -54,7 +56,7 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
   /** A client's WebSocket, which the platform holds while the object sleeps. */
   override webSocketMessage(socket: WebSocket, message: string | ArrayBuffer): void {
     this.#server.meter.metrics.edge.streamFrames.inc();
-    this.#server.streams.received(socket, message);
+    this.#server.received(socket, message);
   }
 
   override webSocketClose(socket: WebSocket): void {

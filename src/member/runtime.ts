@@ -1,12 +1,10 @@
 import { create, type DescMessage, type DescMethod, type MessageShape } from '@bufbuild/protobuf';
 import type { CallContext } from '../api/call.ts';
-import { type Caller, INTERNAL } from '../api/caller.ts';
+import type { Caller } from '../api/caller.ts';
 import { EtcdError } from '../api/error.ts';
 import { type Command, LeaseExpireSchema } from '../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../api/gen/rpc_pb.ts';
-import { marshalledSize } from '../api/size.ts';
 import { requestTimeoutMs } from '../config.ts';
-import { must } from '../lib/assert.ts';
 import type { Prng } from '../lib/prng.ts';
 import type { MemberId } from '../raft/message.ts';
 import type { SoftState } from '../raft/output.ts';
@@ -16,10 +14,11 @@ import type { ApplyResult } from '../state/result.ts';
 import type { Frame, FrameReply } from '../transport/frame.ts';
 import type { Links } from '../transport/links.ts';
 import type { Hub } from '../watch/hub.ts';
-import { Authentication, isOldRevision } from './auth/authentication.ts';
+import { Authentication } from './auth/authentication.ts';
 import { authenticationHost } from './auth/host.ts';
 import type { SignedTokens } from './auth/signed_tokens.ts';
 import { Belonging } from './belonging.ts';
+import { ClientRequests, type OnOutcome } from './client_requests.ts';
 import { Forwarding } from './forwarding.ts';
 import type { NodeHost } from './host.ts';
 import { type ClusterIdentity, foundersOf, numberOfId } from './identity.ts';
@@ -27,7 +26,6 @@ import { KeepAlives } from './keep_alives.ts';
 import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
 import type { Peering } from './peering.ts';
-import type { ProposalOutcome } from './proposals.ts';
 import {
   type Route,
   routesOf,
@@ -41,9 +39,6 @@ import { Upkeep } from './upkeep.ts';
 import { upkeepHost } from './upkeep_host.ts';
 import type { WatchStreams } from './watch_streams.ts';
 import { Watching } from './watching.ts';
-
-/** Proposals of one call: each is another change of users or roles that came before it. */
-const AUTH_ATTEMPTS_MAX = 8;
 
 /** How often a compaction that has to wait looks whether it may go on. */
 const PAUSED_COMPACTION_MS = 250;
@@ -82,6 +77,8 @@ export class Runtime implements ServiceHost {
   readonly keepAlives: KeepAlives;
   readonly clock: ServiceClock;
   readonly authentication: Authentication;
+  /** The same that the services promise, by callbacks. */
+  readonly requests: ClientRequests;
   readonly settings: MemberSettings;
   readonly identity: ClusterIdentity;
   readonly routes: ReadonlyMap<string, Route>;
@@ -126,6 +123,7 @@ export class Runtime implements ServiceHost {
       host.signedTokens ?? null,
       authenticationHost(this, host),
     );
+    this.requests = new ClientRequests(this);
     this.#watching = new Watching(this, host);
     this.routes = routesOf(this, host.bugs);
     this.#forwarding = this.#openForwarding();
@@ -219,37 +217,39 @@ export class Runtime implements ServiceHost {
     return !this.node.status.raft.quiescent || this.lessor.leaseCount > 0;
   }
 
+  /** Who answers in a session, and who leads. */
+  get sessionIdentity(): { clusterId: bigint; memberId: bigint; leaderId: bigint } {
+    const { leader } = this.node.soft;
+    return {
+      clusterId: this.#clusterNumber,
+      memberId: this.#memberNumber,
+      leaderId: leader === null ? 0n : numberOfId(leader),
+    };
+  }
+
   get leaderName(): string | null {
     return this.belonging.leaderName;
   }
 
-  async propose(request: Command['request'], context: CallContext): Promise<ApplyResult> {
-    this.#checkLeader(context);
-    const { value } = request;
-    if (value && marshalledSize(value) > this.settings.requestBytesMax) {
-      throw EtcdError.of('requestTooLarge');
-    }
-    const caller = this.caller(context);
-    if (this.machine.auth.enabled && caller.username === '') throw EtcdError.of('userEmpty');
-    if (!this.upkeep.admits(request)) return this.upkeep.refuse();
-    return this.#proposeAs(caller, request, context);
+  propose(request: Command['request'], context: CallContext): Promise<ApplyResult> {
+    return new Promise((resolve, reject) => {
+      this.requests.propose(request, context, settling(resolve, reject));
+    });
   }
 
   proposeOwn(request: Command['request'], context: CallContext): Promise<ApplyResult> {
-    return this.#proposeAs(INTERNAL, request, context);
+    return new Promise((resolve, reject) => {
+      this.requests.proposeOwn(request, context, settling(resolve, reject));
+    });
   }
 
   caller(context: CallContext): Caller {
     return this.authentication.access.caller(context);
   }
 
-  async linearizable(context: CallContext): Promise<void> {
-    this.#checkLeader(context);
+  linearizable(context: CallContext): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.node.barrier(this.#timeoutMs(context), (error) => {
-        if (error) reject(this.#timedOut(context, error));
-        else resolve();
-      });
+      this.requests.barrier(context, (error) => (error ? reject(error) : resolve()));
     });
   }
 
@@ -299,60 +299,10 @@ export class Runtime implements ServiceHost {
     return this.#forwarding.answer(frame);
   }
 
-  #proposeAs(
-    caller: Caller,
-    request: Command['request'],
-    context: CallContext,
-    attempt = 1,
-  ): Promise<ApplyResult> {
-    return new Promise((resolve, reject) => {
-      const done = ({ result, error }: ProposalOutcome) => {
-        const refused = error ?? result?.error;
-        if (!refused) return resolve(must(result, 'neither result nor error'));
-        // Users or roles have changed while it was on its way: who calls is looked at again.
-        const { access } = this.authentication;
-        const again = isOldRevision(refused) && !caller.internal && access.canRefresh(context);
-        if (!again || attempt >= AUTH_ATTEMPTS_MAX) {
-          return reject(this.#timedOut(context, refused));
-        }
-        try {
-          const now = access.caller(context);
-          resolve(this.#proposeAs(now, request, context, attempt + 1));
-        } catch (invalid) {
-          reject(invalid);
-        }
-      };
-      this.node.propose(request, this.#timeoutMs(context), done, 0, caller);
-    });
-  }
-
   reconfigure(request: MembershipChange, context: CallContext): Promise<ApplyResult> {
-    this.#checkLeader(context);
-    this.machine.authorizer.checkAdmin(this.caller(context));
     return new Promise((resolve, reject) => {
-      this.node.proposeConfChange(request, this.#timeoutMs(context), ({ result, error }) => {
-        const refused = error ?? result?.error;
-        if (refused) reject(this.#timedOut(context, refused));
-        else resolve(must(result, 'neither result nor error'));
-      });
+      this.requests.reconfigure(request, context, settling(resolve, reject));
     });
-  }
-
-  #checkLeader({ requireLeader }: CallContext): void {
-    if (requireLeader && this.node.soft.leader === null) throw EtcdError.of('noLeader');
-  }
-
-  /** The server's own deadline, or the client's when that is earlier. */
-  #timeoutMs({ timeoutMs }: CallContext): number {
-    const own = requestTimeoutMs(this.settings.electionTimeoutMs);
-    return timeoutMs === null ? own : Math.max(0, Math.min(own, timeoutMs));
-  }
-
-  /** A client whose own deadline passed is told so in gRPC's words. */
-  #timedOut({ timeoutMs }: CallContext, error: EtcdError): EtcdError {
-    const own = requestTimeoutMs(this.settings.electionTimeoutMs);
-    const late = error.message.startsWith('etcdserver: request timed out');
-    return late && timeoutMs !== null && timeoutMs < own ? EtcdError.of('deadlineExceeded') : error;
   }
 
   async #compact(): Promise<void> {
@@ -393,4 +343,12 @@ export class Runtime implements ServiceHost {
       this.#host.setTimer(resolve, this.settings.heartbeatIntervalMs);
     });
   }
+}
+
+/** What keeps a promise when the outcome of a write is known. */
+function settling(
+  resolve: (result: ApplyResult) => void,
+  reject: (error: EtcdError) => void,
+): OnOutcome {
+  return ({ result, error }) => (error ? reject(error) : resolve(result));
 }

@@ -165,6 +165,13 @@ export class Server {
     return this.streams.fetch(request, call, state.kind === 'running' ? '' : state.reason);
   }
 
+  /** A message on a client's WebSocket. */
+  received(socket: WebSocket, message: string | ArrayBuffer): void {
+    const state = this.#state;
+    if (state.kind === 'running' && state.runtime.lessor.leading) void this.#watch();
+    this.streams.received(socket, message);
+  }
+
   async inspect(path: string, query: string): Promise<PlainReply> {
     this.meter.metrics.edge.inspections.inc();
     const state = this.#state;

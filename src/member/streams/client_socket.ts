@@ -2,6 +2,8 @@ import type { CallContext, CallReply } from '../../api/call.ts';
 import { EtcdError } from '../../api/error.ts';
 import { type Method, methodOf } from '../../api/methods.ts';
 import { limits } from '../../config.ts';
+import { textOf } from '../../lib/bytes.ts';
+import type { Sessions } from '../session/sessions.ts';
 import type { LiveStream } from './live_stream.ts';
 import { SocketOutlet } from './socket_outlet.ts';
 import type { Streams } from './streams.ts';
@@ -9,6 +11,7 @@ import type { Streams } from './streams.ts';
 /** What a running member does for its clients' sockets. */
 export interface SocketService {
   readonly streams: Streams;
+  readonly sessions: Sessions;
   nowMs(): number;
   call(path: string, body: string, context: CallContext, signal: AbortSignal): Promise<CallReply>;
 }
@@ -25,11 +28,27 @@ export interface Attachment {
   readonly session: unknown;
 }
 
+/** A client's WebSocket: on one method, or a session. */
+export interface SocketClient {
+  readonly socket: WebSocket;
+  /** What is to be written down now, for the time after a hibernation. */
+  attachment(): Attachment;
+  /** The same while something is under way that could not be resumed. */
+  provisional(): Attachment;
+  /** The member runs. @param attached what was written down, if the socket is an old one */
+  start(service: SocketService, attached: Attachment | null): void;
+  receive(data: string | ArrayBuffer): void;
+  /** The member stops, and the client may go elsewhere. */
+  stop(): void;
+  /** The client is gone, or its connection is. */
+  closed(): void;
+}
+
 /**
  * A client's WebSocket on one method. Messages hold requests, as many as they like but whole ones;
  * a method of one request and one answer is closed after its answer.
  */
-export class ClientSocket {
+export class ClientSocket implements SocketClient {
   readonly socket: WebSocket;
   readonly #path: string;
   readonly #context: CallContext;
@@ -49,14 +68,12 @@ export class ClientSocket {
     this.#changed = changed;
   }
 
-  /** What is to be written down now. */
   attachment(): Attachment {
     const session = this.#phase === 'fresh' ? null : (this.#stream?.save() ?? null);
     const phase = this.#phase === 'open' && session !== null ? 'saved' : this.#phase;
     return { path: this.#path, context: this.#context, phase, session };
   }
 
-  /** The same while the session is changing: it could not be resumed. */
   provisional(): Attachment {
     return { path: this.#path, context: this.#context, phase: this.#phase, session: null };
   }
@@ -82,7 +99,8 @@ export class ClientSocket {
     for (const text of queue) this.receive(text);
   }
 
-  receive(text: string): void {
+  receive(data: string | ArrayBuffer): void {
+    const text = typeof data === 'string' ? data : textOf(new Uint8Array(data));
     if (this.#service === null) {
       if (this.#queue.length < limits.socketQueueMessagesMax) this.#queue.push(text);
       else this.socket.close(1013, 'etcdserver: too many requests');
@@ -99,13 +117,11 @@ export class ClientSocket {
     this.#stream?.halfClosed();
   }
 
-  /** The member stops, and the client may go elsewhere. */
   stop(): void {
     if (this.#stream === null) this.#outlet?.end(EtcdError.of('stopped'));
     this.closed();
   }
 
-  /** The client is gone, or its connection is. */
   closed(): void {
     this.#stream?.gone();
     this.#hungUp.abort();

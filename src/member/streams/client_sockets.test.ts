@@ -3,6 +3,7 @@ import type { CallReply } from '../../api/call.ts';
 import { limits } from '../../config.ts';
 import { must } from '../../lib/assert.ts';
 import { utf8 } from '../../lib/bytes.ts';
+import { Sessions } from '../session/sessions.ts';
 import { ClientSockets } from './client_sockets.ts';
 import { ANYBODY, FakeMember } from './fake_service.ts';
 import { SocketOutlet } from './socket_outlet.ts';
@@ -53,9 +54,12 @@ class Platform {
     const member = new FakeMember();
     const sockets = new ClientSockets(this);
     const calls: { body: string; signal: AbortSignal; answer: (reply: string) => void }[] = [];
+    const streams = new Streams(member);
+    const identity = () => ({ clusterId: 1n, memberId: 2n, leaderId: 2n });
     const start = () =>
       sockets.start({
-        streams: new Streams(member),
+        streams,
+        sessions: new Sessions({ begin: () => {} }, streams, identity),
         nowMs: () => member.now,
         call: (_path, body, _context, signal) =>
           new Promise<CallReply>((resolve) => {

@@ -1,7 +1,13 @@
+import { SESSION_PATH } from '../../api/session-methods.ts';
 import type { StreamCall } from '../../api/stream-call.ts';
 import { limits } from '../../config.ts';
-import { textOf } from '../../lib/bytes.ts';
-import { type Attachment, ClientSocket, type SocketService } from './client_socket.ts';
+import { Session } from '../session/session.ts';
+import {
+  type Attachment,
+  ClientSocket,
+  type SocketClient,
+  type SocketService,
+} from './client_socket.ts';
 import { CloseCode } from './socket_outlet.ts';
 
 /** The part of the object's state that hibernation needs. */
@@ -19,8 +25,8 @@ const TAG = 'client';
  */
 export class ClientSockets {
   readonly #platform: Hibernation;
-  readonly #sockets = new Map<WebSocket, ClientSocket>();
-  readonly #dirty = new Set<ClientSocket>();
+  readonly #sockets = new Map<WebSocket, SocketClient>();
+  readonly #dirty = new Set<SocketClient>();
   #saving: ReturnType<typeof setTimeout> | null = null;
   #service: SocketService | null = null;
 
@@ -60,8 +66,7 @@ export class ClientSockets {
   }
 
   received(socket: WebSocket, data: string | ArrayBuffer): void {
-    const text = typeof data === 'string' ? data : textOf(new Uint8Array(data));
-    this.#sockets.get(socket)?.receive(text);
+    this.#sockets.get(socket)?.receive(data);
   }
 
   closed(socket: WebSocket): void {
@@ -72,10 +77,12 @@ export class ClientSockets {
     client.closed();
   }
 
-  #keep(socket: WebSocket, path: string, context: StreamCall['context']): ClientSocket {
-    const client: ClientSocket = new ClientSocket(socket, path, context, () =>
-      this.#changed(client),
-    );
+  #keep(socket: WebSocket, path: string, context: StreamCall['context']): SocketClient {
+    const changed = () => this.#changed(client);
+    const client: SocketClient =
+      path === SESSION_PATH
+        ? new Session(socket, context, changed)
+        : new ClientSocket(socket, path, context, changed);
     this.#sockets.set(socket, client);
     return client;
   }
@@ -85,7 +92,7 @@ export class ClientSockets {
    * may go on from an older state, and a busy stream is not saved for every frame. The platform
    * lets nobody sleep whose timer is set.
    */
-  #changed(client: ClientSocket): void {
+  #changed(client: SocketClient): void {
     if (this.#dirty.has(client)) return;
     this.#dirty.add(client);
     attach(client, client.provisional());
@@ -104,7 +111,7 @@ export class ClientSockets {
  * A session that does not fit, or a socket that is closed, keeps its provisional attachment: such a
  * stream ends on waking, with a reason to come back for.
  */
-function attach(client: ClientSocket, attachment: Attachment): void {
+function attach(client: SocketClient, attachment: Attachment): void {
   try {
     client.socket.serializeAttachment(attachment);
   } catch {

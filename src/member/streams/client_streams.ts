@@ -2,7 +2,10 @@ import type { CallContext, CallReply } from '../../api/call.ts';
 import { Code, EtcdError } from '../../api/error.ts';
 import { encodeError } from '../../api/error-body.ts';
 import { methodOf } from '../../api/methods.ts';
+import type { Welcome } from '../../api/session-answer.ts';
 import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
+import type { Calls } from '../session/calls.ts';
+import { Sessions } from '../session/sessions.ts';
 import { ClientSockets, type Hibernation } from './client_sockets.ts';
 import { type Format, jsonLines } from './format.ts';
 import { HttpAnswer } from './http_answer.ts';
@@ -12,6 +15,10 @@ import { Streams, type StreamsHost } from './streams.ts';
 
 /** What a member that runs does for clients that stay for longer than one answer. */
 export interface ClientStreamsHost extends StreamsHost {
+  /** What sessions call. */
+  readonly calls: Pick<Calls, 'begin'>;
+  /** Who this is, for sessions. */
+  identity(): Omit<Welcome, 'version'>;
   readonly leaderName: string | null;
   call(path: string, body: string, context: CallContext, signal: AbortSignal): Promise<CallReply>;
 }
@@ -32,10 +39,12 @@ export class ClientStreams {
   /** The member runs: streams are taken in, and those of sleeping sockets go on. */
   start(host: ClientStreamsHost): void {
     const streams = new Streams(host);
+    const sessions = new Sessions(host.calls, streams, () => host.identity());
     this.#host = host;
     this.#streams = streams;
     this.#sockets.start({
       streams,
+      sessions,
       nowMs: () => host.nowMs(),
       call: (path, body, context, signal) => host.call(path, body, context, signal),
     });

@@ -1,4 +1,6 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { EtcdError } from '../../api/error.ts';
+import { encodeJson } from '../../api/json.ts';
 import type { Outlet } from './outlet.ts';
 
 /** An outlet for tests that notes what it is told, and buffers as much as the test says. */
@@ -9,8 +11,10 @@ export class FakeOutlet implements Outlet {
   /** What the transport does when it cuts off: it tells the stream. */
   onCutOff: () => void = () => {};
 
-  frame(json: string): void {
+  send<O extends DescMessage>(output: O, message: MessageShape<O>): number {
+    const json = encodeJson(output, message);
     this.told.push(json);
+    return json.length;
   }
 
   malformed(error: EtcdError): void {

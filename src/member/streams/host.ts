@@ -1,8 +1,9 @@
 import type { CallContext, CallReply } from '../../api/call.ts';
-import type { EtcdError } from '../../api/error.ts';
+import type { Code, EtcdError } from '../../api/error.ts';
 import type { MemberMeter } from '../meter.ts';
 import { streamRouteOf } from '../routing.ts';
 import type { Runtime } from '../runtime.ts';
+import { Calls } from '../session/calls.ts';
 import type { ClientStreamsHost } from './client_streams.ts';
 
 /** What streams ask of the object around them. */
@@ -16,7 +17,17 @@ export interface StreamsServer {
 /** A running member as its clients' streams see it. */
 export function streamsHost(runtime: Runtime, server: StreamsServer): ClientStreamsHost {
   const { meter } = server;
+  const observer = {
+    started: (path: string) => meter.started(path),
+    handled: (path: string, code: Code, startMs: number) => meter.handled(path, code, startMs),
+    received: (bytes: number) => meter.received(bytes),
+    sent: (bytes: number) => meter.sent(bytes),
+    unexpected: (path: string, error: unknown) => server.unexpected(path, error),
+  };
   return {
+    ...observer,
+    calls: new Calls(runtime, observer),
+    identity: () => runtime.sessionIdentity,
     electionTimeoutMs: runtime.settings.electionTimeoutMs,
     get leaderKnown() {
       return runtime.node.soft.leader !== null;
@@ -33,10 +44,6 @@ export function streamsHost(runtime: Runtime, server: StreamsServer): ClientStre
       meter.metrics.edge.streams.inc();
       return meter.started(path);
     },
-    handled: (path, code, startMs) => meter.handled(path, code, startMs),
-    received: (chars) => meter.received(chars),
-    sent: (chars) => meter.sent(chars),
     call: (path, body, context, signal) => server.call(path, body, context, signal),
-    unexpected: (path, error) => server.unexpected(path, error),
   };
 }

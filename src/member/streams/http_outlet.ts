@@ -1,5 +1,7 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { EtcdError } from '../../api/error.ts';
 import { encodeError, encodeStreamError } from '../../api/error-body.ts';
+import { encodeJson } from '../../api/json.ts';
 import type { Format } from './format.ts';
 import type { HttpAnswer } from './http_answer.ts';
 import type { Outlet } from './outlet.ts';
@@ -20,6 +22,13 @@ export class HttpOutlet implements Outlet {
     return this.#answer.bufferedBytes;
   }
 
+  send<O extends DescMessage>(output: O, message: MessageShape<O>): number {
+    const json = encodeJson(output, message);
+    this.frame(json, message);
+    return json.length;
+  }
+
+  /** An answer in JSON, and the message that it was made from. */
   frame(json: string, message: unknown): void {
     const frame = this.#format.frame(json, message);
     this.#answer.write(this.#answer.begun ? frame : this.#format.preamble + frame);

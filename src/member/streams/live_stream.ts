@@ -1,6 +1,7 @@
+import { decodeBinary } from '../../api/binary.ts';
 import type { CallContext } from '../../api/call.ts';
 import { Code, EtcdError } from '../../api/error.ts';
-import { decodeJson, decodeJsonNext, encodeJson } from '../../api/json.ts';
+import { decodeJson, decodeJsonNext } from '../../api/json.ts';
 import type { Method } from '../../api/methods.ts';
 import { limits } from '../../config.ts';
 import type { StreamRoute, StreamSession, StreamSink } from '../services/service.ts';
@@ -97,6 +98,15 @@ export class LiveStream implements StreamSink {
     }
   }
 
+  /** The next request, in protobuf's encoding. */
+  receiveBinary(bytes: Uint8Array): void {
+    if (this.#early !== null) return this.#putOff(() => this.receiveBinary(bytes));
+    if (this.#over) return;
+    this.#owner.received(bytes.length);
+    const request = this.#decode(() => decodeBinary(this.method.input, bytes));
+    if (request !== null) this.#receive(request);
+  }
+
   halfClosed(): void {
     if (this.#early !== null) return this.#putOff(() => this.halfClosed());
     if (!this.#over) this.#guarded(() => this.#session?.halfClosed());
@@ -114,9 +124,7 @@ export class LiveStream implements StreamSink {
 
   send(message: never): void {
     if (this.#over) return;
-    const json = encodeJson(this.method.output, message);
-    this.outlet.frame(json, message);
-    this.#owner.sent(json.length);
+    this.#owner.sent(this.outlet.send(this.method.output, message));
     this.#owner.changed(this);
     if (this.bufferedBytes > limits.streamHighWaterBytes) this.#owner.buffered(this);
   }

@@ -1,9 +1,10 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import type { EtcdError } from '../../api/error.ts';
 
 /** Where one stream's answers go: the transport's side of it. */
 export interface Outlet {
-  /** The next answer, as JSON and as the message that it was made from. */
-  frame(json: string, message: unknown): void;
+  /** The next answer. @returns how large it is, encoded */
+  send<O extends DescMessage>(output: O, message: MessageShape<O>): number;
   /** No request could be read: told in the shape of a unary method's error, as etcd does. */
   malformed(error: EtcdError): void;
   /** Ends the stream, with an error or well. */

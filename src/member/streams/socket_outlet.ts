@@ -1,5 +1,7 @@
+import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { Code, type EtcdError } from '../../api/error.ts';
 import { encodeError, encodeStreamError } from '../../api/error-body.ts';
+import { encodeJson } from '../../api/json.ts';
 import { limits } from '../../config.ts';
 import { utf8 } from '../../lib/bytes.ts';
 import type { Outlet } from './outlet.ts';
@@ -7,9 +9,15 @@ import type { Outlet } from './outlet.ts';
 /** RFC 6455 and IANA: how a socket was closed. */
 export const CloseCode = {
   normal: 1000,
+  protocolError: 1002,
+  unsupported: 1003,
+  tooLarge: 1009,
   internalError: 1011,
   serviceRestart: 1012,
   tryAgainLater: 1013,
+  // Of sessions: docs/PROTOCOL.md.
+  noHello: 4000,
+  unknownVersion: 4001,
 } as const;
 
 /** A close frame has room for so many bytes of text. */
@@ -46,6 +54,13 @@ export class SocketOutlet implements Outlet {
     return this.#reckonedBytes;
   }
 
+  send<O extends DescMessage>(output: O, message: MessageShape<O>): number {
+    const json = encodeJson(output, message);
+    this.frame(json);
+    return json.length;
+  }
+
+  /** An answer in JSON. */
   frame(json: string): void {
     this.#send(`{"result":${json}}`);
   }
@@ -100,7 +115,8 @@ function closeCodeOf(code: Code): number {
   return isPassing ? CloseCode.tryAgainLater : CloseCode.internalError;
 }
 
-function shortened(reason: string): string {
+/** A reason that fits in a close frame. */
+export function shortened(reason: string): string {
   let text = reason.slice(0, REASON_BYTES_MAX);
   while (utf8(text).length > REASON_BYTES_MAX) text = text.slice(0, -1);
   return text;
