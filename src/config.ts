@@ -276,6 +276,14 @@ export const limits = {
   bridgeMessageBytesMax: 256 * 1024 * 1024,
   /** An endpoint that does not take a connection for so long is passed over. */
   bridgeConnectMs: 3_000,
+  /** Operations that the bridge has for a member leave in frames of about this size. */
+  bridgeFrameBytes: 256 * 1024,
+  /** How often the bridge looks at its connections. */
+  bridgeSweepMs: 1_000,
+  /** A member that owes answers and says nothing is asked after half of this, and then given up. */
+  bridgeSilenceMs: 10_000,
+  /** A connection without operations: its client has gone, or its token has been renewed. */
+  bridgeIdleMs: 60_000,
   /** What waits for a client of the bridge before its source is held back. */
   bridgeHighWaterBytes: 1024 * 1024,
   /** A client that shares its source, which goes on, is sent away beyond this. */

@@ -3,8 +3,8 @@ import { messageOf } from '../lib/error.ts';
 import { Bridge } from './bridge.ts';
 import { ProxyUsageError, readProxyCommandLine } from './command-line.ts';
 import { Endpoints } from './endpoints.ts';
-import { GatewayUpstream } from './gateway_upstream.ts';
 import { ProxyPages } from './proxy_pages.ts';
+import { SessionUpstream } from './session_upstream.ts';
 
 /** Serves gRPC for a cluster until a signal. */
 async function main(argv: readonly string[]): Promise<void> {
@@ -17,7 +17,7 @@ async function main(argv: readonly string[]): Promise<void> {
     host,
     port,
     tls,
-    upstream: new GatewayUpstream(endpoints),
+    upstream: new SessionUpstream(endpoints),
     http1: (socket) => pages.connected(socket),
     isHealthy: () => pages.isHealthy(),
   });

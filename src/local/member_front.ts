@@ -1,6 +1,6 @@
 import { Bridge } from '../grpc/bridge.ts';
 import { Endpoints } from '../grpc/endpoints.ts';
-import { GatewayUpstream } from '../grpc/gateway_upstream.ts';
+import { SessionUpstream } from '../grpc/session_upstream.ts';
 import { Splicer } from '../grpc/splice.ts';
 import { type MemberAddress, memberUrl } from './bindings.ts';
 import { messageOf, StartError } from './error.ts';
@@ -25,7 +25,7 @@ export class MemberFront {
       host: HOST,
       port: address.port,
       tls: null,
-      upstream: new GatewayUpstream(new Endpoints([url])),
+      upstream: new SessionUpstream(new Endpoints([url])),
       http1: (socket) => splicer.splice(socket),
       isHealthy: async () => (await probeMember(url, probeTimeoutMs)).state === 'ready',
     });
