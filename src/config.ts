@@ -278,6 +278,13 @@ export const limits = {
   bridgeConnectMs: 3_000,
   /** Operations that the bridge has for a member leave in frames of about this size. */
   bridgeFrameBytes: 256 * 1024,
+  /**
+   * Connections of the bridge for one token: with four, 64 writers get two to three times what
+   * they get with one, and more than four change nothing. Another one is opened when all have this
+   * many calls under way.
+   */
+  bridgeLinks: 4,
+  bridgeCallsPerLink: 4,
   /** How often the bridge looks at its connections. */
   bridgeSweepMs: 1_000,
   /** A member that owes answers and says nothing is asked after half of this, and then given up. */

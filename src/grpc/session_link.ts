@@ -68,6 +68,11 @@ export class SessionLink {
     this.#sweep.unref();
   }
 
+  /** Operations that are not answered. */
+  get openCount(): number {
+    return this.#operations.size;
+  }
+
   /** @returns the id of the operation */
   begin(path: SessionPath, request: Uint8Array, timeoutMs: number, to: Operation): number {
     const id = this.#nextId++;

@@ -3,17 +3,21 @@ import { Code, EtcdError } from '../api/error.ts';
 import { isRead, type Method } from '../api/methods.ts';
 import type { Answer } from '../api/session-answer.ts';
 import type { SessionPath } from '../api/session-methods.ts';
+import { limits } from '../config.ts';
 import type { Endpoints } from './endpoints.ts';
 import { type Operation, SessionLink } from './session_link.ts';
 import type { CallListener, Upstream, UpstreamCall } from './upstream.ts';
 
 /**
- * A cluster behind its sessions: one WebSocket for all calls of a client, by its token. Streams
+ * A cluster behind its sessions: a few WebSockets for all calls that show the same token. Streams
  * that may bring much have one of their own, so that they can be held back.
+ *
+ * A few and not one: what travels in one frame is answered in one frame, and while all clients wait
+ * for that the member has nothing to do.
  */
 export class SessionUpstream implements Upstream {
   readonly #endpoints: Endpoints;
-  readonly #shared = new Map<string, SessionLink>();
+  readonly #shared = new Map<string, SessionLink[]>();
   readonly #links = new Set<SessionLink>();
 
   constructor(endpoints: Endpoints) {
@@ -33,19 +37,32 @@ export class SessionUpstream implements Upstream {
   #sharedLink(context: CallContext): SessionLink {
     const { token, requireLeader } = context;
     const name = `${requireLeader}${token === null ? '' : `=${token}`}`;
-    return this.#shared.get(name) ?? this.#connect(context, name);
+    const links = this.#shared.get(name) ?? [];
+    let least = links[0];
+    for (const link of links) {
+      if (least === undefined || link.openCount < least.openCount) least = link;
+    }
+    const isEnough = least !== undefined && least.openCount < limits.bridgeCallsPerLink;
+    if (least !== undefined && (isEnough || links.length === limits.bridgeLinks)) return least;
+    return this.#connect(context, name);
   }
 
   #connect({ token, requireLeader }: CallContext, name: string | null): SessionLink {
     const url = this.#endpoints.current;
     const link: SessionLink = new SessionLink(url, { token, requireLeader }, (wasOpen) => {
       this.#links.delete(link);
-      if (name !== null) this.#shared.delete(name);
+      if (name !== null) this.#unshare(name, link);
       if (!wasOpen) this.#endpoints.failed(url);
     });
     this.#links.add(link);
-    if (name !== null) this.#shared.set(name, link);
+    if (name !== null) this.#shared.set(name, [...(this.#shared.get(name) ?? []), link]);
     return link;
+  }
+
+  #unshare(name: string, link: SessionLink): void {
+    const left = (this.#shared.get(name) ?? []).filter((each) => each !== link);
+    if (left.length > 0) this.#shared.set(name, left);
+    else this.#shared.delete(name);
   }
 }
 
