@@ -10,6 +10,7 @@ import { type Bench, measureAll } from './measure.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
 import { renderFindings } from './scale/finding.ts';
 import { measureScale } from './scale/scale.ts';
+import { measureSessions } from './session/session_series.ts';
 import { summarize } from './summary.ts';
 import { runningSystem, type System } from './system.ts';
 import { renderFacts, renderReport } from './table.ts';
@@ -43,8 +44,9 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<void>
     for (const system of systems) await prepare(bench, system);
     const series = await measureAll(bench);
     const results = series.map((item) => summarize(item, options.seconds));
-    console.log(`\n${renderReport(facts, results)}`);
-    if (options.json !== null) writeJson(options.json, { facts, options, results });
+    const sessions = options.sessions ? await measureSessions(bench, results) : [];
+    console.log(`\n${renderReport(facts, results, sessions)}`);
+    if (options.json !== null) writeJson(options.json, { facts, options, results, sessions });
   } finally {
     await Promise.all(systems.map((system) => system.stop()));
   }

@@ -54,7 +54,8 @@ async function measureSeries(bench: Bench, kind: Kind, connections: number): Pro
   return { kind, connections, rounds };
 }
 
-async function measureRun(
+/** One run of one system. */
+export async function measureRun(
   { options, generator, signal }: Bench,
   system: System,
   kind: Kind,
@@ -62,6 +63,7 @@ async function measureRun(
   round: number,
 ): Promise<Run> {
   const { seconds, keys, valueBytes } = options;
+  // With fewer connections than endpoints each round begins at another one, the leader's first.
   const endpoints = rotated(system, round);
   const spec: LoadSpec = { endpoints, kind, connections, seconds, keys, valueBytes };
   const isPut = kind === 'put';
@@ -73,7 +75,6 @@ async function measureRun(
   return { system: system.name, result, rows, cpuSeconds };
 }
 
-/** With fewer connections than endpoints each round begins at another one, the leader's first. */
 function rotated({ members }: System, round: number): string[] {
   const first = round % members.length;
   return [...members.slice(first), ...members.slice(0, first)].map(({ url }) => url);

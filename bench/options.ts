@@ -18,6 +18,8 @@ export interface Options {
   readonly keys: number;
   readonly valueBytes: number;
   readonly json: string | null;
+  /** Loads sessions, too. */
+  readonly sessions: boolean;
   /** Leaves wrk alone even where it is installed. */
   readonly builtin: boolean;
   /** null: the usual comparison instead. */
@@ -32,6 +34,7 @@ export type ScalePart = (typeof scaleParts)[number];
 export interface ScaleOptions {
   readonly parts: readonly ScalePart[];
   readonly watchers: number;
+  readonly watchesPerStream: number;
   readonly deliveryWatchers: number;
   readonly leases: number;
   readonly fewKeys: number;
@@ -48,7 +51,8 @@ export class UsageError extends Error {
 export const help = `npm run bench -- [flags]
 
 Loads a three-member cluster over etcd's JSON gateway, in turns with a three-member etcd where one
-is installed (A B A B ...), and prints rates, their ratio, latencies, and rows written per put.
+is installed (A B A B ...), and prints rates, their ratio, latencies, and rows written per put. Then
+the same over sessions, against the best that etcd's gateway has done.
 
   --target URL[,URL...]   a cluster that runs already (default: one is started and removed)
   --vs-etcd | --no-etcd   insist on an etcd beside it, or do without (default: if it is on the PATH)
@@ -59,6 +63,7 @@ is installed (A B A B ...), and prints rates, their ratio, latencies, and rows w
   --keys N                keys drawn from (default: 10000)
   --value-bytes N         size of a value (default: 256)
   --json FILE             also writes everything as JSON
+  --no-sessions           without the part about sessions, which etcd does not have
   --builtin               the built-in load generator even where wrk is installed
   --help                  this text
 
@@ -67,6 +72,7 @@ npm run bench -- --scale [flags]      measures what many of something cost, one 
   --parts PART[,PART...]  watchers (idle ones), delivery (many watchers of one key), leases, keys
                           (default: all)
   --watchers N            idle watchers per member (default: 5000)
+  --watches-per-stream N  of the idle ones; 1: as many streams as watchers (default: 5)
   --delivery-watchers N   watchers of one key (default: 1000)
   --leases N              leases (default: 100000)
   --scale-keys N          keys, against 10000 of them (default: 1000000)
@@ -88,10 +94,12 @@ const flags = {
   keys: { type: 'string', default: '10000' },
   'value-bytes': { type: 'string', default: '256' },
   json: { type: 'string' },
+  'no-sessions': { type: 'boolean', default: false },
   builtin: { type: 'boolean', default: false },
   scale: { type: 'boolean', default: false },
   parts: { type: 'string', default: scaleParts.join(',') },
   watchers: { type: 'string', default: '5000' },
+  'watches-per-stream': { type: 'string', default: '5' },
   'delivery-watchers': { type: 'string', default: '1000' },
   leases: { type: 'string', default: '100000' },
   'scale-keys': { type: 'string', default: '1000000' },
@@ -119,6 +127,7 @@ export function readOptions(argv: readonly string[]): Options | null {
     keys: intIn(values.keys, 1, 10_000_000, '--keys'),
     valueBytes: intIn(values['value-bytes'], 0, 1_000_000, '--value-bytes'),
     json: values.json ?? null,
+    sessions: !values['no-sessions'],
     builtin: values.builtin,
     scale: values.scale ? scaleOptions(values) : null,
   };
@@ -128,6 +137,7 @@ function scaleOptions(values: ReturnType<typeof parse>): ScaleOptions {
   return {
     parts: list(values.parts).map(scalePart),
     watchers: intIn(values.watchers, 1, 20_000, '--watchers'),
+    watchesPerStream: intIn(values['watches-per-stream'], 1, 4_000, '--watches-per-stream'),
     deliveryWatchers: intIn(values['delivery-watchers'], 1, 4_000, '--delivery-watchers'),
     leases: intIn(values.leases, 1, 1_000_000, '--leases'),
     fewKeys: scaleFewKeys,

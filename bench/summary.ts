@@ -48,18 +48,23 @@ function ratioOf(round: readonly Run[]): number {
   return rate('ours') / rate('etcd');
 }
 
+/** Microseconds of CPU of all members together for each request; null where it is not known. */
+export function cpuUsPerRequest(runs: readonly Run[]): number | null {
+  const total = Object.values(cpuOf(runs)).reduce((sum, value) => sum + value, 0);
+  const requests = runs.reduce((sum, { result }) => sum + result.requests, 0);
+  return total === 0 || requests === 0 ? null : (total * 1e6) / requests;
+}
+
 function summarizeSystem(runs: readonly Run[], seconds: number): SystemSummary {
   const latencies = latenciesOf(runs);
   const cpu = cpuOf(runs);
-  const cpuTotal = Object.values(cpu).reduce((sum, value) => sum + value, 0);
-  const requests = runs.reduce((sum, { result }) => sum + result.requests, 0);
   const share = Object.entries(cpu).map(([name, used]) => [name, used / (seconds * runs.length)]);
   return {
     perSecond: median(runs.map(({ result }) => result.perSecond)),
     ...percentiles(latencies),
     errors: runs.reduce((sum, { result }) => sum + result.errors, 0),
     cpuShare: Object.fromEntries(share),
-    cpuUsPerRequest: cpuTotal === 0 || requests === 0 ? null : (cpuTotal * 1e6) / requests,
+    cpuUsPerRequest: cpuUsPerRequest(runs),
   };
 }
 

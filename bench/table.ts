@@ -1,14 +1,23 @@
 import type { MachineFacts } from './machine.ts';
+import type { SessionSummary } from './session/session_series.ts';
 import type { SeriesSummary, SystemSummary } from './summary.ts';
 
 type Row = readonly string[];
 
 /** Everything that was found out, as text. */
-export function renderReport(facts: MachineFacts, list: readonly SeriesSummary[]): string {
+export function renderReport(
+  facts: MachineFacts,
+  list: readonly SeriesSummary[],
+  sessions: readonly SessionSummary[] = [],
+): string {
   const puts = list.filter(({ kind }) => kind === 'put');
   const rates =
     "Rates: medians of the rounds; ratio: the median of the rounds' ratios; latencies in ms";
   const parts = [renderFacts(facts), rates, renderRows(rateRows(list))];
+  if (sessions.length > 0) {
+    const what = "operations at once over at most 6 sockets; ratio: to etcd's best gateway rate";
+    parts.push(`Sessions: ${what}`, renderRows(sessionRows(sessions)));
+  }
   if (puts.some(({ rowsPerPut }) => rowsPerPut.some((entry) => entry.rowsPerPut !== null))) {
     parts.push('Rows written per put, by member', renderRows(rowsPerPutRows(puts)));
   }
@@ -40,6 +49,21 @@ function rateRows(list: readonly SeriesSummary[]): Row[] {
     ...(etcd === null ? [] : [...systemCells(etcd), fixed(ratio, 2)]),
   ]);
   return [compared ? [...head, ...etcdHead] : head, ...rows];
+}
+
+function sessionRows(sessions: readonly SessionSummary[]): Row[] {
+  const head = ['kind', 'operations', 'ours/s', 'p50', 'p99', 'errors', 'ratio', 'us/op'];
+  const rows = sessions.map((each) => [
+    each.kind,
+    whole(each.operations),
+    whole(each.perSecond),
+    fixed(each.p50Ms, 2),
+    fixed(each.p99Ms, 2),
+    whole(each.errors),
+    fixed(each.ratio, 2),
+    fixed(each.cpuUsPerOperation, 1),
+  ]);
+  return [head, ...rows];
 }
 
 function systemCells({ perSecond, p50Ms, p90Ms, p99Ms, p999Ms, errors }: SystemSummary): string[] {

@@ -29,7 +29,7 @@ const layers: Readonly<Record<string, Layer>> = {
   worker: { values: ['gateway', 'member'], packages: ['cloudflare:workers'] },
   local: {
     values: ['config', 'api', 'grpc', 'backend', 'bbolt'],
-    packages: [node, 'miniflare', 'esbuild', 'cac'],
+    packages: [node, 'miniflare', 'esbuild', 'cac', 'capnp-es'],
   },
   grpc: {
     values: ['api', 'config', 'metrics', 'backend'],
@@ -58,7 +58,9 @@ const clocks = ['Date.now', 'Math.random', 'performance.now', 'crypto.getRandomV
 const timers = ['setTimeout', 'setInterval', 'setImmediate', 'queueMicrotask'];
 
 /** Directories and files of the working tree that are not the project's. */
-const foreign = new Set(['node_modules', '.git', '.wrangler', '.edgetcd', '.build']);
+const foreign = new Set(['node_modules', '.git', '.wrangler', '.build', 'dist']);
+/** Data directories: of the cluster, of members that joined it, of whatever was tried. */
+const dataDirectory = /^\.edgetcd/;
 const generated = /^src\/api\/gen\//;
 const self = 'test/tidy.test.ts';
 
@@ -66,7 +68,8 @@ function walk(directory: string): string[] {
   return readdirSync(join(root, directory), { withFileTypes: true }).flatMap((entry) => {
     const path = posix.join(directory, entry.name);
     if (foreign.has(entry.name) || entry.name.endsWith('.log')) return [];
-    return entry.isDirectory() ? walk(path) : [path];
+    if (!entry.isDirectory()) return [path];
+    return dataDirectory.test(entry.name) ? [] : walk(path);
   });
 }
 

@@ -6,8 +6,6 @@ import { readMemory } from './memory.ts';
 import type { Scale } from './scale.ts';
 import { WatchStream, type WatchTally } from './watch_stream.ts';
 
-/** A client of etcd has one stream for many watches. */
-const watchesPerStream = 5;
 /** Of the puts that are delivered to all watchers: small, for what is sent is theirs times many. */
 const deliveredValueBytes = 32;
 const deliveryPuts = 300;
@@ -47,7 +45,7 @@ class Tally implements WatchTally {
 
 /** Watches that nothing happens to, on every member: what they cost in memory. */
 export async function measureIdleWatchers(scale: Scale): Promise<Finding[]> {
-  const { system, signal, watchers } = scale;
+  const { system, signal, watchers, watchesPerStream } = scale;
   const streamsOfMember = Math.ceil(watchers / watchesPerStream);
   const before = await readMemory(system, signal);
   const tally = new Tally();

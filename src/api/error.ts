@@ -74,6 +74,14 @@ export const ERRORS = {
 
   // Membership.
   memberUrlsInvalid: [Code.invalidArgument, 'etcdserver: given member URLs are invalid'],
+  memberElsewhere: [
+    Code.invalidArgument,
+    'edgetcd: all members are objects of this deployment: the peer URL has to be do://NAME',
+  ],
+  memberNotElsewhere: [
+    Code.invalidArgument,
+    'edgetcd: all members have deployments of their own: the peer URL has to be http or https',
+  ],
   peerUrlExists: [Code.failedPrecondition, 'etcdserver: Peer URLs already exists'],
   memberExists: [Code.failedPrecondition, 'etcdserver: member ID already exist'],
   memberNotFound: [Code.notFound, 'etcdserver: member not found'],

@@ -16,6 +16,7 @@ import {
   roleKey,
   userKey,
 } from '../state/auth/records.ts';
+import { NO_CHAIN } from '../state/chain.ts';
 import { packRows } from '../state/history.ts';
 import { attachmentRow, leaseRow, leaseTotalsRow } from '../state/lease.ts';
 import { encodeMeta, META_KEY } from '../state/meta.ts';
@@ -182,7 +183,7 @@ export class BackendImport {
       // What was begun there is finished here.
       compactedRevision: finished === compactRevision ? compactRevision : -1,
       progress: null,
-      chain: 0,
+      chain: NO_CHAIN,
       origins: new Origins(),
       confIndex: 0,
       keyCount,

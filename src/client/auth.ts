@@ -15,7 +15,9 @@ export type PermissionScope =
 
 /** A permission of a role. */
 export interface RolePermission {
+  /** What it allows. */
   readonly permission: PermissionKind;
+  /** The key that it is for, or the first one. */
   readonly key: Uint8Array;
   /** Empty: it is for the one key. */
   readonly rangeEnd: Uint8Array;
@@ -34,6 +36,7 @@ export class Auth {
     await this.#calls.unary('/v3/auth/enable', {}, options);
   }
 
+  /** From now on everybody may do everything. */
   async disable(options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/disable', {}, options);
   }
@@ -74,14 +77,17 @@ export class User {
     this.name = name;
   }
 
+  /** Makes the user. */
   async create(password: string, options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/user/add', { name: this.name, password }, options);
   }
 
+  /** The user exists no more. */
   async delete(options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/user/delete', { name: this.name }, options);
   }
 
+  /** Another password. Tokens that were had for the old one end. */
   async setPassword(password: string, options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/user/changepw', { name: this.name, password }, options);
   }
@@ -91,10 +97,12 @@ export class User {
     return (await this.#calls.unary('/v3/auth/user/get', { name: this.name }, options)).roles;
   }
 
+  /** The user may do what the role may. */
   async addRole(role: string, options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/user/grant', { user: this.name, role }, options);
   }
 
+  /** And not any more. */
   async removeRole(role: string, options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/user/revoke', { name: this.name, role }, options);
   }
@@ -110,10 +118,12 @@ export class Role {
     this.name = name;
   }
 
+  /** Makes the role. */
   async create(options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/role/add', { name: this.name }, options);
   }
 
+  /** The role exists no more. */
   async delete(options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/auth/role/delete', { role: this.name }, options);
   }
@@ -128,6 +138,7 @@ export class Role {
     }));
   }
 
+  /** Allows something with those keys. */
   async grant(
     permission: PermissionKind,
     scope: PermissionScope,
@@ -137,6 +148,7 @@ export class Role {
     await this.#calls.unary('/v3/auth/role/grant', { name: this.name, perm }, options);
   }
 
+  /** Takes back what was allowed with exactly those keys. */
   async revoke(scope: PermissionScope, options?: CallOptions): Promise<void> {
     const request = { role: this.name, ...encodedScope(scope) };
     await this.#calls.unary('/v3/auth/role/revoke', request, options);

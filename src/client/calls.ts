@@ -51,6 +51,9 @@ export class Calls {
   readonly #closed = new AbortController();
   /** The channel that is asked first. */
   #preferred = 0;
+  /** How often another was preferred because it may lead: none of them need be the leader's. */
+  #moves = 0;
+  #seenRevision = 0;
 
   constructor(
     channels: readonly Channel[],
@@ -61,6 +64,11 @@ export class Calls {
     this.#tokens = tokens;
     this.#timeoutMs = settings.timeoutMs;
     this.#requireLeader = settings.requireLeader;
+  }
+
+  /** The newest revision that any answer to this client has told of. */
+  get seenRevision(): number {
+    return this.#seenRevision;
   }
 
   /** Fires when the client is closed. */
@@ -86,7 +94,10 @@ export class Calls {
       const channel = this.#channel();
       const context = this.#context(options, deadlineMs - Date.now(), idempotent);
       try {
-        return await channel.unary(path, request, await this.#authenticated(channel, context));
+        const own = await this.#authenticated(channel, context);
+        const response = await channel.unary(path, request, own);
+        this.#seenRevision = Math.max(this.#seenRevision, response.header?.revision ?? 0);
+        return response;
       } catch (error) {
         await this.#beforeRetry(error, context, { tries, deadlineMs, idempotent, channel });
       }
@@ -127,7 +138,11 @@ export class Calls {
 
   #channel(): Channel {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason;
-    return must(this.#channels[this.#preferred], 'a client has an endpoint');
+    const channel = must(this.#channels[this.#preferred], 'a client has an endpoint');
+    if (channel.leads !== false || this.#moves + 1 >= this.#channels.length) return channel;
+    this.#moves++;
+    this.#leave(channel);
+    return this.#channel();
   }
 
   /** The next endpoint is asked from now on, unless somebody has changed that already. */
@@ -167,6 +182,7 @@ export class Calls {
     const isCut = error.code === Code.deadlineExceeded && this.#channels.length > 1;
     if (!isPassing(error) && !isCut) throw error;
     this.#leave(channel);
+    this.#moves = 0;
     if (error.outcome === 'unknown' && !idempotent) throw error;
     const pauseMs = Calls.pauseMs(tries);
     if (Date.now() + pauseMs >= deadlineMs) throw isCut ? deadlineExceeded() : error;

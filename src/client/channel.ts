@@ -37,6 +37,8 @@ export interface Channel {
     context: CallContext,
   ): AsyncGenerator<StreamMethods[P]['response'], void, void>;
   close(): void;
+  /** Whether the member at its end leads, as far as that is known. */
+  readonly leads?: boolean | null;
 }
 
 /** How much longer than the server a caller waits for its own deadline: the server knows more. */
@@ -44,5 +46,6 @@ export const GRACE_MS = 1_000;
 
 /** A way to servers that is no address: a service binding, or an object like it. */
 export interface Fetcher {
+  /** Makes a request. */
   fetch(input: string, init?: RequestInit): Promise<Response>;
 }

@@ -24,10 +24,12 @@ export class Cluster {
     return (await this.#calls.unary('/v3/cluster/member/add', request, options)).member;
   }
 
+  /** It belongs to the cluster no more, and can never come back under this id. */
   async memberRemove(ID: bigint, options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/cluster/member/remove', { ID }, options);
   }
 
+  /** It is reached under other URLs. */
   async memberUpdate(
     ID: bigint,
     peerURLs: readonly string[],

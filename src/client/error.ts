@@ -13,6 +13,7 @@ export class EtcdError extends Error {
   override readonly name: string = 'EtcdError';
   /** A gRPC status code: see {@link Code}. */
   readonly code: Code;
+  /** Whether a write may have been done. */
   readonly outcome: Outcome;
 
   constructor(code: Code, message: string, outcome: Outcome = 'none', options?: ErrorOptions) {

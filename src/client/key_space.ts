@@ -12,7 +12,9 @@ export function bytesOf(value: Value): Uint8Array {
 
 /** Keys from `start` on up to `end`, which is not one of them. */
 export interface KeyRange {
+  /** The first one, whether it exists or not. */
   readonly start: Bytes;
+  /** The first one behind them. */
   readonly end: Bytes;
 }
 

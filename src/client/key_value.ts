@@ -4,7 +4,9 @@ import type { KeySpace } from './key_space.ts';
 
 /** A version of a key. */
 export class KeyValue {
+  /** The key. */
   readonly keyBytes: Uint8Array;
+  /** The value; empty where only keys were asked for. */
   readonly valueBytes: Uint8Array;
   /** The revision of the put that began this life of the key. */
   readonly createRevision: number;

@@ -39,6 +39,7 @@ export class Maintenance {
     await this.#calls.unary('/v3/kv/compaction', { revision, physical }, options);
   }
 
+  /** Gives back what the database does not use, where there is anything to give back. */
   async defragment(options?: CallOptions): Promise<void> {
     await this.#calls.unary('/v3/maintenance/defragment', {}, options);
   }

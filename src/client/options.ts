@@ -5,6 +5,7 @@ import type { OpenSocket } from './socket.ts';
 export interface AuthOptions {
   /** A user's name: a token is had for the password when it is needed. */
   readonly username?: string;
+  /** The user's. */
   readonly password?: string;
   /** A token to begin with, or the only one. */
   readonly token?: string;
@@ -14,7 +15,7 @@ export interface AuthOptions {
 export interface EtcdOptions {
   /**
    * URLs of members or of a deployment, one or several. They are tried in this order, and the one
-   * that answered last is asked first.
+   * that answered last is asked first. A session goes on at the leader, if it is one of them.
    */
   readonly endpoints?: string | readonly string[];
   /** A service binding to a deployment, instead of endpoints. */
@@ -32,7 +33,7 @@ export interface EtcdOptions {
   readonly requireLeader?: boolean;
   /** Instead of the platform's own. */
   readonly fetch?: Fetcher['fetch'];
-  /** Opens the WebSocket of a session, where the platform has none: `(url) => new WebSocket(url)` */
+  /** Opens a session's WebSocket, where the platform has none: `(url) => new WebSocket(url)`. */
   readonly webSocket?: OpenSocket;
 }
 

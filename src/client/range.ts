@@ -9,8 +9,9 @@ import { type RangeResult, rangeResult } from './result.ts';
 
 type Request = { -readonly [Name in keyof RangeRequest]?: RangeRequest[Name] };
 
-/** By what keys are sorted, and in which order. */
+/** By what keys are sorted. */
 export type SortTarget = 'Key' | 'Version' | 'Create' | 'Mod' | 'Value';
+/** In which order: None is that of the store. */
 export type SortOrder = 'None' | 'Ascend' | 'Descend';
 
 /** What reads of one key and of many have in common. */
@@ -147,21 +148,25 @@ export class MultiRangeBuilder extends RangeBuilder<Record<string, string>> {
     return this;
   }
 
+  /** Leaves out keys whose last change is older. */
   minModRevision(revision: number): this {
     this.request.minModRevision = revision;
     return this;
   }
 
+  /** Leaves out keys whose last change is newer. */
   maxModRevision(revision: number): this {
     this.request.maxModRevision = revision;
     return this;
   }
 
+  /** Leaves out keys that were created before. */
   minCreateRevision(revision: number): this {
     this.request.minCreateRevision = revision;
     return this;
   }
 
+  /** Leaves out keys that were created after. */
   maxCreateRevision(revision: number): this {
     this.request.maxCreateRevision = revision;
     return this;

@@ -14,6 +14,7 @@ export interface PutResult {
 export interface RangeResult {
   /** Of the store that answered. */
   readonly revision: number;
+  /** In the order that was asked for. */
   readonly kvs: readonly KeyValue[];
   /** The limit left some out. */
   readonly more: boolean;
@@ -41,6 +42,7 @@ export interface TxnResult {
   readonly results: readonly OperationResult[];
 }
 
+/** What one operation of a transaction did: which, is said by its type. */
 export type OperationResult =
   | ({ readonly type: 'put' } & PutResult)
   | ({ readonly type: 'range' } & RangeResult)

@@ -6,7 +6,7 @@ import {
 } from '../api/gen/messages.ts';
 import { must } from '../lib/assert.ts';
 
-/** What the codecs know of a message: a line of MESSAGES in src/api/gen/messages.ts, taken apart. */
+/** What the codecs know of a message: a line of MESSAGES in api/gen/messages.ts, taken apart. */
 export interface MessageSchema {
   readonly name: string;
   readonly fields: readonly FieldSchema[];

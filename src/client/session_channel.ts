@@ -44,7 +44,7 @@ export class SessionChannel implements Channel {
     const bytes = encodeBinary(requestSchema(path), request as Fields);
     const connection = this.#live ?? (await this.#connect(context));
     const answers = new AnswerQueue();
-    const id = connection.begin(path, bytes, { ...context, timeoutMs: 0 }, answers);
+    const id = connection.begin(path, bytes, { ...context, timeoutMs: 0 }, answers, true);
     const abort = () => answers.discard(context.signal?.reason);
     if (context.signal?.aborted) abort();
     context.signal?.addEventListener('abort', abort);
@@ -63,6 +63,13 @@ export class SessionChannel implements Channel {
   close(): void {
     this.#closed = true;
     this.#connection?.close();
+  }
+
+  /** As it was when the connection was opened. */
+  get leads(): boolean | null {
+    const { welcome = null } = this.#live ?? {};
+    if (welcome === null || welcome.leaderId === 0n) return null;
+    return welcome.leaderId === welcome.memberId;
   }
 
   get #live(): SessionConnection | null {

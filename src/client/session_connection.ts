@@ -19,12 +19,19 @@ const CONNECT_MS_MAX = 5_000;
 /** How often an open operation's connection and deadline are looked at. */
 const SWEEP_MS = 1_000;
 
-/** Silence after which the server is asked whether it is there, and after which it is not. */
-const ASK_AFTER_MS = 5_000;
-const LOST_AFTER_MS = 10_000;
+/**
+ * Silence after which the server is asked whether it is there, and after which it is not: while
+ * calls are open, and while streams are that may have nothing to tell. Asking them more often would
+ * keep some runtimes from putting the member to sleep.
+ */
+const CALLS = { askAfterMs: 5_000, lostAfterMs: 10_000 } as const;
+const STREAMS = { askAfterMs: 20_000, lostAfterMs: 30_000 } as const;
 
 /** A frame leaves when it is so large, complete or not. */
 const FRAME_BYTES = 256 * 1024;
+
+/** So many microtasks in which nothing was issued are taken for the end of a turn. */
+const QUIET_MICROTASKS = 8;
 
 /** Room for what surrounds one request in a frame. */
 const ENVELOPE_BYTES = 1_024;
@@ -39,6 +46,8 @@ export interface Answered {
 
 interface Pending {
   readonly to: Answered;
+  /** It may have nothing to tell for ever. */
+  readonly isStream: boolean;
   /** Infinite: it may take as long as it takes. */
   readonly deadlineMs: number;
   /** It has left, and may have been done. */
@@ -90,7 +99,13 @@ export class SessionConnection {
   }
 
   /** @returns the id by which it can be cancelled. @throws EtcdError when it cannot be sent */
-  begin(path: SessionPath, request: Uint8Array, context: CallContext, to: Answered): number {
+  begin(
+    path: SessionPath,
+    request: Uint8Array,
+    context: CallContext,
+    to: Answered,
+    isStream = false,
+  ): number {
     const { token, timeoutMs } = context;
     if (request.length + ENVELOPE_BYTES > SESSION_FRAME_BYTES_MAX) {
       throw errorOf(Code.invalidArgument, `a request of ${request.length} bytes is too large`);
@@ -103,7 +118,7 @@ export class SessionConnection {
     if (this.#writer.length + request.length > FRAME_BYTES) this.#flush();
     const id = this.#nextId++;
     const deadlineMs = timeoutMs === 0 ? Infinity : Date.now() + timeoutMs + GRACE_MS;
-    const pending: Pending = { to, deadlineMs, sent: false };
+    const pending: Pending = { to, deadlineMs, isStream, sent: false };
     this.#operations.set(id, pending);
     this.#packed.push(pending);
     const method = methodNumber(path);
@@ -146,14 +161,13 @@ export class SessionConnection {
   #flushSoon(): void {
     if (this.#flushing) return;
     this.#flushing = true;
-    let seen = -1;
+    let seen = this.#writer.length;
+    let quiet = 0;
     const look = (): void => {
       // Answers to many resume many callers, each of them some microtasks later.
-      if (this.#writer.length !== seen) {
-        seen = this.#writer.length;
-        queueMicrotask(look);
-        return;
-      }
+      quiet = this.#writer.length === seen ? quiet + 1 : 0;
+      seen = this.#writer.length;
+      if (quiet < QUIET_MICROTASKS) return queueMicrotask(look);
       this.#flushing = false;
       this.#flush();
     };
@@ -208,8 +222,12 @@ export class SessionConnection {
   #look(nowMs: number): void {
     const isLate = this.#welcome === null && nowMs - this.#openedMs > CONNECT_MS_MAX;
     if (isLate) return this.#lost('no welcome');
-    if (nowMs - this.#heardMs > LOST_AFTER_MS) return this.#lost('the server fell silent');
-    if (nowMs - this.#heardMs > ASK_AFTER_MS && !this.#asked && this.#state === 'open') {
+    const silentMs = nowMs - this.#heardMs;
+    const hasCalls = [...this.#operations.values()].some(({ isStream }) => !isStream);
+    const { askAfterMs, lostAfterMs } = hasCalls ? CALLS : STREAMS;
+    // Whoever was not asked could not answer.
+    if (silentMs > lostAfterMs && this.#asked) return this.#lost('the server fell silent');
+    if (silentMs > askAfterMs && !this.#asked && this.#state === 'open') {
       this.#asked = true;
       this.#socket.send('ping');
     }

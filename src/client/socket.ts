@@ -3,18 +3,27 @@ import { connectionLost } from './error.ts';
 
 /** The events of a WebSocket, as far as a session looks at them. */
 export interface SocketEvent {
+  /** Of a message. */
   readonly data?: unknown;
+  /** Of a close. */
   readonly code?: number;
+  /** Of a close. */
   readonly reason?: string;
+  /** Of an error. */
   readonly message?: string;
 }
 
 /** A WebSocket: the platform's own, or one that is made to look like it. */
 export interface SocketLike {
+  /** Set to `arraybuffer`. */
   binaryType?: string;
+  /** 1: it is open already. */
   readonly readyState?: number;
+  /** Sends a message. */
   send(data: Uint8Array | string): void;
+  /** Ends the connection. */
   close(code?: number, reason?: string): void;
+  /** Tells of what happens to it. */
   addEventListener(
     type: 'open' | 'message' | 'close' | 'error',
     listener: (event: SocketEvent) => void,

@@ -12,6 +12,7 @@ export type CompareOperator = '==' | '===' | '!=' | '!==' | '<' | '>';
 
 /** Something that can be an operation of a transaction: a get, a put, a delete, a transaction. */
 export interface Operation {
+  /** As the message that travels. */
   op(): Init<api.RequestOp>;
 }
 

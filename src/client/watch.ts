@@ -16,6 +16,7 @@ import { sleep } from './sleep.ts';
 
 /** A change of one key. */
 export interface WatchEvent {
+  /** What has happened to the key. */
   readonly type: 'put' | 'delete';
   /** The key, as text. */
   readonly key: string;
@@ -23,6 +24,7 @@ export interface WatchEvent {
   readonly kv: KeyValue;
   /** What the key was before, if that was asked for and is known. */
   readonly previous: KeyValue | null;
+  /** Of the change. */
   readonly revision: number;
 }
 
@@ -128,6 +130,8 @@ export class Watcher implements AsyncIterable<WatchEvent> {
   readonly #ended = new AbortController();
   /** The first revision that has not been seen; 0: wherever the watch begins. */
   #next: number;
+  /** What its client had seen before: a member that is behind must not tell it as news. */
+  readonly #before: number;
   readonly #batches: AsyncGenerator<WatchBatch, void, void>;
   /** What was read so that the watch could be said to be created. */
   #first: Promise<IteratorResult<WatchBatch, void>> | null;
@@ -143,6 +147,7 @@ export class Watcher implements AsyncIterable<WatchEvent> {
     this.#space = space;
     this.#create = create;
     this.#next = create.startRevision ?? 0;
+    this.#before = calls.seenRevision;
     const abort = () => this.#ended.abort(signal?.reason);
     if (signal?.aborted) abort();
     else signal?.addEventListener('abort', abort, { signal: this.#ended.signal });
@@ -232,7 +237,7 @@ export class Watcher implements AsyncIterable<WatchEvent> {
     const revision = header?.revision ?? 0;
     if (created) {
       // From here on: what comes next must not be lost with the connection.
-      if (this.#next === 0) this.#next = revision + 1;
+      if (this.#next === 0) this.#next = Math.max(revision, this.#before) + 1;
       this.#confirm();
       return null;
     }

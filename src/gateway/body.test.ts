@@ -82,6 +82,32 @@ describe('a declared length', () => {
   });
 });
 
+describe('a mark of byte order', () => {
+  const marked = ['\ufeff{}', '\ufeff', '\ufeff{"key":"ü"}'];
+
+  it.each(marked)('is for the decoder to refuse: %j', async (body) => {
+    for (const isDeclared of [false, true]) {
+      const members = new FakeMembers();
+      const bytes = new TextEncoder().encode(body);
+      const headers: HeadersInit = isDeclared ? { 'content-length': `${bytes.length}` } : {};
+      const init = { method: 'POST', body: bytes, headers };
+      expect((await members.send(new Request('http://edge.example/v3/kv/put', init))).status).toBe(
+        200,
+      );
+      expect(members.seen[0]?.body).toBe(body);
+    }
+  });
+
+  it.each(['{"key":"ü"}', '€', '{}\ufeff'])('is not seen where there is none: %j', async (body) => {
+    const members = new FakeMembers();
+    const bytes = new TextEncoder().encode(body);
+    const headers = { 'content-length': `${bytes.length}` };
+    const init = { method: 'POST', body: bytes, headers };
+    await members.send(new Request('http://edge.example/v3/kv/put', init));
+    expect(members.seen[0]?.body).toBe(body);
+  });
+});
+
 describe.each([{}, { 'content-length': '100' }])('a sender that stops, with %j', (headers) => {
   it('is sent away after the deadline', async () => {
     const members = new FakeMembers({}, { bodyTimeoutMs: 20 });

@@ -55,6 +55,8 @@ export class SessionLink {
       handshakeTimeout: limits.bridgeConnectMs,
       maxPayload: limits.bridgeMessageBytesMax,
       perMessageDeflate: false,
+      // Masks protect proxies from what scripts of web pages send: here is no such script.
+      generateMask: (mask) => mask.fill(0),
     });
     this.#socket.on('open', () => {
       this.#state = 'open';

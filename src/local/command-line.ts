@@ -55,12 +55,14 @@ function commandLine() {
     .command('', 'Start a local cluster: one process per member, until Ctrl-C')
     .option(
       '--port <port>',
-      `First client port; the others are 20000, 30000 … higher, or next to it (default: ${defaults.port}, or as before)`,
+      `First member's port; the others' are 20000, 30000 … higher, or next to it (default: ${defaults.port}, or as before)`,
     )
-    .option('--data-dir <dir>', 'Where the data lives', { default: '.edgetcd' })
+    .option('--data-dir <dir>', 'Where the data lives; kept from one start to the next', {
+      default: '.edgetcd',
+    })
     .option(
       '--size <members>',
-      `${sizes.join(', ')} members (default: ${defaults.size}, or as before)`,
+      `How many members: ${sizes.join(', ')} (default: ${defaults.size}, or as before)`,
     )
     .option('--name <cluster>', `The cluster's name (default: ${defaults.name}, or as before)`)
     .option('--log-level <level>', `Members' lines shown: ${logLevels.join(', ')}`, {
@@ -79,7 +81,7 @@ function commandLine() {
     .example('npm start -- --port 23790 --data-dir /var/lib/edgetcd')
     .example('npm start -- --size 5 --no-restart')
     .example('npm start -- member --help      # one member more, of a cluster that runs')
-    .example('ETCD_SNAPSHOT_COUNT=100 npm start      # every ETCD_* variable reaches the members');
+    .example('ETCD_SNAPSHOT_COUNT=100 npm start      # variables: docs/CONFIGURATION.md');
   cli.help((sections) => sections.filter(isOurs).map(withoutNegatedDefault));
   return cli;
 }

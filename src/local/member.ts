@@ -18,6 +18,8 @@ const probeEveryMs = 100;
 const probeTimeoutMs = 2_000;
 /** An object that is just being reset has odd things to say too, but not for a second. */
 const refusalsToBelieve = 10;
+/** With ETCD_ROOT_PASSWORD the first leader enables authentication, but not at once. */
+const closuresToBelieve = 30;
 
 /** The wait after the next death, given the last wait and how long the process lived. */
 export function nextBackoffMs(lastMs: number | null, livedMs: number): number {
@@ -83,10 +85,13 @@ export class SupervisedMember {
   async settle(isOver: () => boolean): Promise<Probe> {
     let probe: Probe = { state: 'waiting', reason: 'not asked' };
     let refusals = 0;
+    let closures = 0;
     while (!isOver() && !this.stopping.signal.aborted) {
       probe = await probeMember(this.url, probeTimeoutMs);
       refusals = probe.state === 'refused' ? refusals + 1 : 0;
-      if (probe.state === 'ready') return probe;
+      if (probe.state === 'ready' && !(probe.closed && ++closures < closuresToBelieve)) {
+        return probe;
+      }
       if (probe.state === 'refused' && refusals >= refusalsToBelieve) {
         this.reportRefusal(probe.reason);
         return probe;

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
+import { ERRORS } from '../api/error.ts';
 import { probeMember } from './probe.ts';
 
 describe('probeMember', () => {
@@ -44,6 +45,13 @@ describe('probeMember', () => {
       expect(probe).toEqual({ state: 'ready', memberId: null, leaderId: null });
       server?.close();
     }
+  });
+
+  test('a member that serves nobody', async () => {
+    const [, message] = ERRORS.closed;
+    const url = await member(healthy, [503, JSON.stringify({ code: 14, message })]);
+    const probe = await probeMember(url, 1_000);
+    expect(probe).toEqual({ state: 'ready', memberId: null, leaderId: null, closed: true });
   });
 
   test('nobody there', async () => {

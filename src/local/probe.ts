@@ -1,3 +1,4 @@
+import { ERRORS } from '../api/error.ts';
 import { messageOf } from './error.ts';
 
 /** What a member says about itself, seen from outside. */
@@ -7,6 +8,8 @@ export type Probe =
       /** null: it is well, and tells no more to who has not logged in. */
       readonly memberId: string | null;
       readonly leaderId: string | null;
+      /** Nobody is served, and nobody can log in: authentication is off. */
+      readonly closed?: true;
       /** It does not vote yet. */
       readonly learner?: true;
     }
@@ -42,7 +45,11 @@ async function probeStatus(url: string, healthy: boolean, timeoutMs: number): Pr
   });
   const text = await response.text();
   // Authentication is on, or the member is closed until it is: health is told in any case.
-  if (healthy && !response.ok) return { state: 'ready', memberId: null, leaderId: null };
+  if (healthy && !response.ok) {
+    const [, closed] = ERRORS.closed;
+    const isClosed = stringField(parse(text), 'message') === closed;
+    return { state: 'ready', memberId: null, leaderId: null, ...(isClosed && { closed: true }) };
+  }
   if (!response.ok) {
     const reason = reasonOf(text);
     if (response.status === 503 && reason !== null && !passingReasons.test(reason)) {

@@ -2,6 +2,7 @@ import { relative } from 'node:path';
 import { must } from '../lib/assert.ts';
 import type { LocalCluster } from './cluster.ts';
 import { StartError } from './error.ts';
+import { type Access, firstSteps } from './first_steps.ts';
 import type { SupervisedMember } from './member.ts';
 import type { Output } from './output.ts';
 import type { Probe } from './probe.ts';
@@ -70,15 +71,22 @@ function showTable(cluster: LocalCluster, output: Output, states: readonly Membe
     ]),
   ]);
   if (cluster.joined) return showJoined(output, states);
-  const tell = states.some(({ probe }) => probe.state === 'ready' && probe.memberId !== null);
-  if (tell) output.line(`leader: ${leader?.address.name ?? 'not among the members that answer'}`);
-  else output.line('clients have to log in: /v3/auth/authenticate');
+  const access = accessOf(states);
+  if (access === 'open') {
+    output.line(`leader: ${leader?.address.name ?? 'not among the members that answer'}`);
+  }
   const { url } = leader ?? must(cluster.members[0], 'a cluster has a member');
   output.line();
-  output.line(`curl ${url}/v3/kv/put -d '{"key":"Zm9v","value":"YmFy"}'`);
-  output.line(`curl ${url}/v3/kv/range -d '{"key":"Zm9v"}'`);
+  for (const line of firstSteps(access, url)) output.line(line);
   output.line();
-  output.line('Ctrl-C stops it');
+  output.line('Ctrl-C stops it; npm start with the same --data-dir starts it again');
+}
+
+/** What the members that answer let a stranger do. */
+function accessOf(states: readonly MemberState[]): Access {
+  const ready = states.flatMap(({ probe }) => (probe.state === 'ready' ? [probe] : []));
+  if (ready.some(({ memberId }) => memberId !== null)) return 'open';
+  return ready.some(({ closed }) => closed) ? 'closed' : 'login';
 }
 
 /** What to do with a member that has joined. */

@@ -30,14 +30,17 @@ describe('ETCD_AUTO_COMPACTION_RETENTION', () => {
 class Rig implements AutoCompactorHost {
   timeMs = 0;
   isLeader = true;
+  isAwake = true;
   failing = false;
   readonly compacted: (readonly [minute: number, revision: number])[] = [];
   readonly warnings: string[] = [];
+  compactor: AutoCompactor | null = null;
   #timers: { readonly atMs: number; readonly callback: () => void }[] = [];
 
   nowMs = () => this.timeMs;
   revision = () => 1 + Math.floor(this.timeMs / MINUTE_MS);
   leading = () => this.isLeader;
+  awake = () => this.isAwake;
 
   async compact(revision: number): Promise<void> {
     if (this.failing) throw new Error('no quorum');
@@ -50,6 +53,10 @@ class Rig implements AutoCompactorHost {
 
   log(level: string, message: string): void {
     if (level === 'warn') this.warnings.push(message);
+  }
+
+  get timerCount(): number {
+    return this.#timers.length;
   }
 
   async run(untilMinute: number): Promise<void> {
@@ -65,13 +72,70 @@ class Rig implements AutoCompactorHost {
   }
 }
 
-async function started(retention: string, mode: 'periodic' | 'revision' = 'periodic') {
-  const rig = new Rig();
+async function started(
+  retention: string,
+  mode: 'periodic' | 'revision' = 'periodic',
+  rig = new Rig(),
+) {
   const plan = autoCompactionPlan(mode, retention);
   if (!plan) throw new Error('no plan');
-  new AutoCompactor(rig, plan).start();
+  rig.compactor = new AutoCompactor(rig, plan);
+  rig.compactor.wake();
   return rig;
 }
+
+/** Asleep until somebody writes. */
+class SleepyRig extends Rig {
+  override isAwake = false;
+  #revision = 1;
+
+  override revision = () => this.#revision;
+
+  write(count: number): void {
+    this.#revision += count;
+    this.compactor?.wake();
+  }
+}
+
+describe('a cluster that sleeps', () => {
+  it('has no timer but for one look after what was written', async () => {
+    const rig = await started('1h', 'periodic', new SleepyRig());
+    expect(rig.timerCount).toBe(1);
+    await rig.run(600);
+    expect(rig.timerCount).toBe(0);
+  });
+
+  it('compacts by time after it was woken, what was there for the whole retention', async () => {
+    const rig = new SleepyRig();
+    await started('1h', 'periodic', rig);
+    rig.write(9);
+    await rig.run(30);
+    rig.write(100);
+    await rig.run(50);
+    expect(rig.compacted).toEqual([]);
+    rig.write(1);
+    await rig.run(90);
+    rig.write(1);
+    // The oldest of eleven samples is from before the second write.
+    await rig.run(200);
+    expect(rig.compacted).toEqual([[96, 10]]);
+    expect(rig.timerCount).toBe(0);
+  });
+
+  it('compacts by number after each burst', async () => {
+    const rig = new SleepyRig();
+    await started('10', 'revision', rig);
+    rig.write(100);
+    await rig.run(60);
+    rig.write(5);
+    await rig.run(120);
+    expect(rig.compacted).toEqual([
+      [5, 91],
+      [65, 96],
+    ]);
+    expect(rig.timerCount).toBe(0);
+  });
+});
 
 describe('periodic compaction', () => {
   it('keeps an hour: the first time after one, then every hour', async () => {

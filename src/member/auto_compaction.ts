@@ -61,6 +61,7 @@ class PeriodicSchedule implements CompactionSchedule {
   readonly #windowMs: number;
   readonly #samplesMax: number;
   #samples: number[];
+  #lastLookMs: number;
   #waitMs: number;
   #lastMs: number;
   #lastRevision = 0;
@@ -70,12 +71,14 @@ class PeriodicSchedule implements CompactionSchedule {
     this.intervalMs = this.#windowMs / LOOKS_PER_WINDOW;
     this.#samplesMax = Math.floor(retentionMs / this.intervalMs) + 1;
     this.#samples = [revision];
+    this.#lastLookMs = nowMs;
     // The first time the whole retention has to pass.
     this.#waitMs = retentionMs;
     this.#lastMs = nowMs;
   }
 
   look(nowMs: number, revision: number, leading: boolean): number | null {
+    this.#catchUp(nowMs);
     const [oldest = 0] = this.#samples;
     this.#samples.push(revision);
     this.#samples = this.#samples.slice(-this.#samplesMax);
@@ -89,6 +92,16 @@ class PeriodicSchedule implements CompactionSchedule {
   compacted(nowMs: number, revision: number): void {
     this.#lastMs = nowMs;
     this.#lastRevision = revision;
+  }
+
+  /** While the cluster slept nobody looked, and nothing had changed since the last look. */
+  #catchUp(nowMs: number): void {
+    const missed = Math.floor((nowMs - this.#lastLookMs) / this.intervalMs) - 1;
+    this.#lastLookMs = nowMs;
+    const last = this.#samples.at(-1);
+    if (missed <= 0 || last === undefined) return;
+    const repeated = new Array<number>(Math.min(missed, this.#samplesMax)).fill(last);
+    this.#samples = [...this.#samples, ...repeated].slice(-this.#samplesMax);
   }
 }
 
@@ -116,6 +129,8 @@ export interface AutoCompactorHost {
   nowMs(): number;
   revision(): number;
   leading(): boolean;
+  /** The cluster has something to do, or does not know yet that it has not. */
+  awake(): boolean;
   /** Resolves when the revision is compacted, by this or by an earlier command. */
   compact(revision: number): Promise<void>;
   setTimer(callback: () => void, ms: number): void;
@@ -124,17 +139,22 @@ export interface AutoCompactorHost {
 
 /**
  * Compacts by itself: the leader does, and a member that takes over goes on with its own samples.
+ * After the last command there is one more look; a cluster that sleeps by then has no timer for it.
  */
 export class AutoCompactor {
   readonly #host: AutoCompactorHost;
   readonly #schedule: CompactionSchedule;
+  #armed = false;
 
   constructor(host: AutoCompactorHost, plan: AutoCompactionPlan) {
     this.#host = host;
     this.#schedule = compactionSchedule(plan, host.nowMs(), host.revision());
   }
 
-  start(): void {
+  /** To be called at the start, and when something was applied. */
+  wake(): void {
+    if (this.#armed) return;
+    this.#armed = true;
     this.#host.setTimer(() => void this.#look(), this.#schedule.intervalMs);
   }
 
@@ -151,6 +171,7 @@ export class AutoCompactor {
         host.log('warn', `cannot compact revision ${due} by itself: ${String(error)}`);
       }
     }
-    this.start();
+    this.#armed = false;
+    if (host.awake()) this.wake();
   }
 }

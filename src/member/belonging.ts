@@ -153,8 +153,8 @@ export class Belonging {
   }
 
   /**
-   * Nobody speaks to a member that was removed, and neither it nor a learner campaigns: nothing
-   * would ever tell it. The answer to any frame does.
+   * Nobody speaks to a member that was removed, and a learner does not campaign: nothing would ever
+   * tell it. The answer to any frame does.
    */
   #askWhetherRemoved(afterMs = this.#host.settings.electionTimeoutMs): void {
     if (this.#asking) return;

@@ -54,6 +54,16 @@ export class Clients {
     return this.#proposals.queuedCount > 0 || this.#confChanges.due;
   }
 
+  /** So many of them, but for changes of membership. */
+  get queuedCount(): number {
+    return this.#proposals.queuedCount;
+  }
+
+  /** Writes are handed over and not applied. */
+  get outstanding(): boolean {
+    return this.#proposals.outstanding;
+  }
+
   get readsDue(): boolean {
     return this.#reads.due;
   }
@@ -82,26 +92,29 @@ export class Clients {
     this.#reads.add(deadlineMs, done);
   }
 
-  /** What is due, as inputs for the core. */
-  take(inputs: Input[], view: TurnView): void {
+  /** What is due, as inputs for the core. @returns the number of writes among it */
+  take(inputs: Input[], view: TurnView): number {
     const { nowMs, soft, machine, mayPropose } = view;
+    let taken = 0;
     if (mayPropose && soft.leader !== null && nowMs >= this.#holdUntilMs) {
-      this.#takeProposals(inputs);
+      taken = this.#takeProposals(inputs);
       if (soft.role === 'leader') this.#takeConfChange(inputs, machine, soft.term);
     }
     const readers = this.#reads.waitingCount;
     const readId = this.#reads.ask();
-    if (readId === null) return;
+    if (readId === null) return taken;
     inputs.push({ type: 'read', id: readId });
     this.#turns.crowded = readers > 1;
+    return taken;
   }
 
-  #takeProposals(inputs: Input[]): void {
+  #takeProposals(inputs: Input[]): number {
     const batch = this.#proposals.take(limits.turnProposalsMax, limits.turnProposalBytesMax);
-    if (batch.length === 0) return;
+    if (batch.length === 0) return 0;
     this.#turns.crowded = batch.length > 1;
     const proposals = batch.map((data) => ({ kind: EntryKind.normal, data }));
     inputs.push({ type: 'propose', proposals });
+    return batch.length;
   }
 
   #takeConfChange(inputs: Input[], machine: StateMachine, term: number): void {

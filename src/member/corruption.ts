@@ -1,6 +1,7 @@
 import { limits } from '../config.ts';
 import { messageOf } from '../lib/error.ts';
 import type { MemberId } from '../raft/message.ts';
+import { type ChainSum, isComparable } from '../state/chain.ts';
 import type { Fingerprint, FingerprintRequest } from './fingerprint.ts';
 import { hashKeys, type SliceHost } from './hashing.ts';
 
@@ -12,12 +13,15 @@ export interface CorruptionHost extends SliceHost {
   nowMs(): number;
   sleep(ms: number): Promise<void>;
   setTimer(callback: () => void, ms: number): void;
-  /** This member leads, and the cluster is awake. */
   leading(): boolean;
+  /** The cluster has something to do, or does not know yet that it has not. */
+  awake(): boolean;
   /** All other members. */
   peers(): readonly MemberId[];
   /** @throws Error when the peer cannot be asked */
   ask(peer: MemberId, request: FingerprintRequest): Promise<Fingerprint>;
+  /** Gives the outcome chains of all members one base, by an entry of the log. */
+  realign(): Promise<unknown>;
   /** Raises the alarm CORRUPT of the member; null: it is not known whose it is. */
   raise(member: MemberId | null): Promise<unknown>;
   log(level: 'info' | 'warn' | 'error', message: string): void;
@@ -53,6 +57,7 @@ export class CorruptionMonitor {
   readonly #checkMs: number;
   #lastKeysMs: number;
   #lastIndex = 0;
+  #armed = false;
 
   constructor(host: CorruptionHost, checkMs: number) {
     this.#host = host;
@@ -60,18 +65,26 @@ export class CorruptionMonitor {
     this.#lastKeysMs = host.nowMs();
   }
 
-  start(): void {
-    if (this.#checkMs > 0) this.#arm();
+  /**
+   * To be called when this member begins to lead, and when something was applied. From then on it
+   * compares as long as it leads a cluster that is awake; one that sleeps has no timer for it.
+   */
+  wake(): void {
+    if (this.#armed || this.#checkMs === 0 || !this.#host.leading()) return;
+    this.#armed = true;
+    const everyMs = Math.min(limits.outcomeCheckMs, this.#checkMs);
+    this.#host.setTimer(() => void this.#tick().finally(() => this.#rearm()), everyMs);
   }
 
-  #arm(): void {
-    const everyMs = Math.min(limits.outcomeCheckMs, this.#checkMs);
-    this.#host.setTimer(() => void this.#tick().finally(() => this.#arm()), everyMs);
+  #rearm(): void {
+    this.#armed = false;
+    if (this.#host.awake() && this.#host.peers().length > 0) this.wake();
   }
 
   async #tick(): Promise<void> {
     const host = this.#host;
-    if (!host.leading()) return;
+    // One that has fallen asleep meanwhile has still to answer for what it did before.
+    if (!host.leading() || host.peers().length === 0) return;
     const keysAreDue = host.nowMs() - this.#lastKeysMs >= this.#checkMs;
     // While nothing is applied nobody can come to another outcome.
     if (!keysAreDue && host.machine().appliedIndex === this.#lastIndex) return;
@@ -89,7 +102,7 @@ export class CorruptionMonitor {
     const host = this.#host;
     const machine = host.machine();
     const index = machine.appliedIndex;
-    const { chain } = machine;
+    const chain = machine.chainAt(index);
     const revision = withKeys ? machine.revision : 0;
     const peers = host.peers();
     const [own, ...others] = await Promise.all([
@@ -99,8 +112,23 @@ export class CorruptionMonitor {
     const mine = { chain, hash: own?.hash ?? null, pending: false, behind: false };
     const all = new Map<MemberId, Fingerprint | null>([[host.memberId, mine]]);
     for (const [i, peer] of peers.entries()) all.set(peer, others[i] ?? null);
-    await this.#judge(all, (one) => one.chain, `outcomes up to index ${index}`);
+    await this.#judgeOutcomes(all, chain, index);
     if (withKeys) await this.#judge(all, (one) => one.hash, `keys at revision ${revision}`);
+  }
+
+  /** While members are upgraded they sum up outcomes in other ways, or from other places. */
+  async #judgeOutcomes(
+    all: ReadonlyMap<MemberId, Fingerprint | null>,
+    own: ChainSum | null,
+    index: number,
+  ): Promise<void> {
+    const comparable = (one: Fingerprint) =>
+      one.chain !== null && own !== null && isComparable(one.chain, own) ? one.chain.value : null;
+    await this.#judge(all, comparable, `outcomes up to index ${index}`);
+    const chains = [...all.values()].flatMap((one) => (one?.chain ? [one.chain] : []));
+    const isUpgraded = chains.every(({ definition }) => definition === own?.definition);
+    if (chains.length < all.size || !isUpgraded) return;
+    if (chains.some(({ base }) => base !== own?.base)) await this.#host.realign();
   }
 
   async #judge(
@@ -123,7 +151,7 @@ export class CorruptionMonitor {
     const { comparisonLagMs, comparisonTimeoutMs } = limits;
     const timeoutMs = request.revision === 0 ? comparisonLagMs : comparisonTimeoutMs;
     const deadlineMs = host.nowMs() + timeoutMs;
-    let chain: number | null = null;
+    let chain: ChainSum | null = null;
     try {
       for (;;) {
         const answer = await host.ask(peer, request);

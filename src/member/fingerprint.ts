@@ -1,4 +1,5 @@
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
+import type { ChainSum } from '../state/chain.ts';
 
 /** The call by which the leader asks for one; see corruption.ts. */
 export const FINGERPRINT_PATH = 'edgetcd.Member/Fingerprint';
@@ -14,7 +15,7 @@ export interface FingerprintRequest {
 /** What a member has there; null: it cannot say (not there yet, or already compacted). */
 export interface Fingerprint {
   /** The checksum over the outcomes of all commands up to the index. */
-  readonly chain: number | null;
+  readonly chain: ChainSum | null;
   /** The hash of all keys live at the revision. */
   readonly hash: number | null;
   /** Ask again: the hash is being made, or the member is not there yet. */
@@ -36,7 +37,10 @@ export function decodeFingerprintRequest(bytes: Uint8Array): FingerprintRequest 
 export function encodeFingerprint(fingerprint: Fingerprint): Uint8Array {
   const { chain, hash, pending, behind } = fingerprint;
   const writer = new BinaryWriter().varint(pending ? 1 : 0).varint(behind ? 1 : 0);
-  for (const sum of [chain, hash]) writer.varint(sum === null ? 0 : sum + 1);
+  writer.varint(hash === null ? 0 : hash + 1);
+  // Definitions begin at 1.
+  writer.varint(chain?.definition ?? 0);
+  if (chain) writer.varint(chain.base).varint(chain.value);
   return writer.finish();
 }
 
@@ -45,9 +49,9 @@ export function decodeFingerprint(bytes: Uint8Array): Fingerprint {
   const reader = new BinaryReader(bytes);
   const pending = reader.varint() === 1;
   const behind = reader.varint() === 1;
-  const sum = () => {
-    const value = reader.varint();
-    return value === 0 ? null : value - 1;
-  };
-  return { chain: sum(), hash: sum(), pending, behind };
+  const hash = reader.varint();
+  const definition = reader.varint();
+  const chain =
+    definition === 0 ? null : { definition, base: reader.varint(), value: reader.varint() };
+  return { chain, hash: hash === 0 ? null : hash - 1, pending, behind };
 }

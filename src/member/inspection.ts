@@ -7,7 +7,7 @@ import { healthReply, inspectHealth, isProbePath } from '../metrics/health.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/member_metrics.ts';
 import type { MemberMeter } from './meter.ts';
 import type { Runtime } from './runtime.ts';
-import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from './version.ts';
+import { ETCD_VERSION } from './version.ts';
 
 const CONTEXT: CallContext = { token: null, timeoutMs: null, requireLeader: false };
 
@@ -23,7 +23,8 @@ export async function inspect(
   meter: MemberMeter,
 ): Promise<PlainReply> {
   if (path === '/version') {
-    const body = JSON.stringify({ etcdserver: ETCD_VERSION, etcdcluster: ETCD_CLUSTER_VERSION });
+    const etcdcluster = runtime?.machine.version.version ?? 'not_decided';
+    const body = JSON.stringify({ etcdserver: ETCD_VERSION, etcdcluster });
     return { status: 200, contentType: 'application/json', body };
   }
   if (path === '/metrics') {

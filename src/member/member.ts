@@ -59,12 +59,12 @@ export class EtcdMember extends DurableObject<ServerEnv> implements MemberRpc {
     this.#server.received(socket, message);
   }
 
-  override webSocketClose(socket: WebSocket): void {
-    this.#server.streams.closed(socket);
+  override webSocketClose(socket: WebSocket, code: number): void {
+    this.#server.streams.closed(socket, code);
   }
 
   override webSocketError(socket: WebSocket): void {
-    this.#server.streams.closed(socket);
+    this.#server.streams.closed(socket, null);
   }
 
   async #exchange(request: Request): Promise<Response> {

@@ -11,7 +11,7 @@ import type { Log } from './logger.ts';
 import { countOperations } from './operations.ts';
 import type { Runtime } from './runtime.ts';
 import type { MemberSettings } from './settings.ts';
-import { ETCD_CLUSTER_VERSION, ETCD_VERSION } from './version.ts';
+import { ETCD_VERSION } from './version.ts';
 
 /** What the meter is told of the member's settings. */
 type MeterSettings = Pick<
@@ -50,7 +50,6 @@ export class MemberMeter {
     const { server, calls, mvcc, disk } = this.metrics;
     server.processStartSeconds.set(this.#startMs / 1000);
     server.version.with(ETCD_VERSION).set(1);
-    this.#setClusterVersion(ETCD_CLUSTER_VERSION);
     calls.measureInto('/v3/maintenance/hash', mvcc.hashSeconds);
     calls.measureInto('/v3/maintenance/hashkv', mvcc.hashSeconds);
     calls.measureInto('/v3/maintenance/defragment', disk.backendDefragSeconds);
@@ -216,7 +215,8 @@ export class MemberMeter {
     debugging.pendingEvents.set(pendingRevisions);
     debugging.events.value = eventsSent;
     debugging.authRevision.set(machine.auth.revision);
-    this.#setClusterVersion(machine.version.version ?? ETCD_CLUSTER_VERSION);
+    const { version } = machine.version;
+    if (version !== null) this.#setClusterVersion(version);
     debugging.currentRevision.set(machine.revision);
     debugging.compactRevision.set(machine.compactRevision);
     this.#setPeers([...raft.confState.voters, ...raft.confState.learners]);

@@ -3,24 +3,24 @@ import { EtcdError } from '../api/error.ts';
 import type { Command } from '../api/gen/command_pb.ts';
 import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
-import { contextOf } from '../raft/confchange.ts';
 import type { Input } from '../raft/input.ts';
-import { type Entry, EntryKind, type MemberId, type Message } from '../raft/message.ts';
+import type { MemberId, Message } from '../raft/message.ts';
 import type { Output, PersistBatch, SoftState } from '../raft/output.ts';
 import { Raft } from '../raft/raft.ts';
-import { StateMachine } from '../state/machine.ts';
-import { isAboutMembers, type MembershipChange } from '../state/membership.ts';
-import type { ApplyResult } from '../state/result.ts';
+import type { StateMachine } from '../state/machine.ts';
+import type { MembershipChange } from '../state/membership.ts';
 import { Alarm } from './alarm.ts';
 import { Answers } from './answers.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { Clients } from './clients.ts';
 import { agrees, confStateOf } from './conf_state.ts';
+import { Gathering } from './gathering.ts';
 import type { NodeHost } from './host.ts';
+import { numberOfId } from './identity.ts';
 import { startInstance } from './instance.ts';
 import { type NodeOptions, type NodeStatus, raftOptions } from './node_options.ts';
 import type { ProposalOutcome } from './proposals.ts';
-import { Staging } from './staging.ts';
+import { Replica } from './replica.ts';
 import { Turns } from './turns.ts';
 
 export type { NodeOptions, NodeStatus } from './node_options.ts';
@@ -42,22 +42,23 @@ export class Node {
   readonly #options: NodeOptions;
   readonly #host: NodeHost;
   readonly #raft: Raft;
-  #machine: StateMachine;
+  readonly #replica: Replica;
   readonly #clients: Clients;
   readonly #answers: Answers;
   readonly #alarm: Alarm;
   #inputs: Input[] = [];
   /** Proposals of other members that wait for the batch under way. */
   #heldInputs: Input[] = [];
+  #heldCount = 0;
+  readonly #gathering = new Gathering();
   #soft: SoftState = { role: 'follower', leader: null, term: 0 };
-  #staging: Staging;
   readonly #turns: Turns;
   readonly #checkpoints: Checkpoints;
-  /** Up to where the core has been told that entries are applied. */
-  #appliedTold = 0;
   #syncsInFlight = 0;
   readonly #epoch: number;
   #transfers = 0;
+  /** The last snapshot sent to each peer: what became of those before it says nothing of it. */
+  readonly #lastTransfer = new Map<MemberId, string>();
   #stopped = false;
 
   /** Loads the member from its rows alone. */
@@ -65,11 +66,10 @@ export class Node {
     this.#options = options;
     this.#host = host;
     const loaded = startInstance(host.disk, options.initialMembers);
-    this.#machine = this.#loadMachine();
-    const { appliedIndex, membership } = this.#machine;
+    this.#replica = new Replica(host.disk.state, options.bugs, () => this.#membersChanged());
+    const { appliedIndex, membership } = this.machine;
     const { confIndex } = membership;
     this.#checkpoints = new Checkpoints(host.disk, options, loaded.snapshot.index, confIndex);
-    this.#staging = new Staging(host.disk.state);
     this.#epoch = loaded.epoch;
     this.#answers = new Answers(host.links);
     this.#alarm = new Alarm(host);
@@ -77,9 +77,10 @@ export class Node {
     this.#clients = new Clients(options.memberId, loaded.epoch, this.#turns);
     const isOld = options.bugs?.has('conf-of-wrong-index');
     const confState = isOld ? loaded.snapshot.confState : confStateOf(membership.all);
+    const removed = membership.isRemoved(numberOfId(options.memberId));
     this.#raft = new Raft(
       raftOptions(options),
-      { ...loaded, applied: appliedIndex, confState, confIndex },
+      { ...loaded, applied: appliedIndex, confState, confIndex, removed },
       host.disk,
       host.nowMs(),
     );
@@ -94,7 +95,7 @@ export class Node {
   }
 
   get machine(): StateMachine {
-    return this.#machine;
+    return this.#replica.machine;
   }
 
   get soft(): SoftState {
@@ -116,11 +117,14 @@ export class Node {
     const [first] = messages;
     if (this.#stopped || first === undefined) return reply([]);
     for (const message of messages) {
-      const inputs = message.type === 'propose' ? this.#heldInputs : this.#inputs;
-      inputs.push({ type: 'message', message });
+      if (message.type === 'propose') {
+        this.#heldInputs.push({ type: 'message', message });
+        this.#heldCount += message.proposals.length;
+      } else this.#inputs.push({ type: 'message', message });
     }
     this.#answers.open(first.from, messages, reply, this.#nowMs);
-    this.#turns.schedule();
+    if (this.#inputs.length > 0) this.#turns.schedule();
+    else this.#proposalsArrived(false);
   }
 
   /** Messages that answer ours: nobody waits for what comes of them. */
@@ -148,8 +152,7 @@ export class Node {
     if (this.#stopped) return done({ error: EtcdError.of('stopped') });
     const command = { timeMs: this.#host.wallClockMs(), onlyInTerm, caller, request };
     this.#clients.propose(command, this.#nowMs + timeoutMs, done);
-    // Otherwise the end of the batch under way does.
-    if (this.#mayPropose) this.#turns.schedule(true);
+    this.#proposalsArrived(true);
   }
 
   /**
@@ -165,7 +168,7 @@ export class Node {
     if (this.#soft.role !== 'leader') return done({ error: EtcdError.of('notLeader') });
     const timeMs = this.#host.wallClockMs();
     this.#clients.proposeConfChange(request, timeMs, this.#nowMs + timeoutMs, done);
-    if (this.#mayPropose) this.#turns.schedule(true);
+    this.#proposalsArrived(true);
   }
 
   /**
@@ -181,7 +184,7 @@ export class Node {
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
   receiveChunk(transferId: string, sequence: number, chunk: Uint8Array): boolean {
-    return !this.#stopped && this.#staging.take(transferId, sequence, chunk);
+    return !this.#stopped && this.#replica.receiveChunk(transferId, sequence, chunk);
   }
 
   /**
@@ -198,6 +201,8 @@ export class Node {
   }
 
   snapshotStatus(to: MemberId, transferId: string, index: number, term: number, ok: boolean): void {
+    if (this.#lastTransfer.get(to) !== transferId) return;
+    this.#lastTransfer.delete(to);
     this.#enqueue({ type: 'snapshotStatus', to, transferId, index, term, ok });
   }
 
@@ -255,10 +260,9 @@ export class Node {
     this.#clients.dropped(output.dropped, nowMs + this.#options.heartbeatIntervalMs);
 
     if (output.persist) this.#write(output.persist);
-    const results = this.#apply(output.apply);
+    const results = this.#replica.apply(output.apply);
     if (results.length > 0) this.#options.onTurnApplied?.(this.#nowMs - nowMs);
-    const flushed =
-      this.#checkpoints.flushIfDue(this.#machine) || output.snapshotsWanted.length > 0;
+    const flushed = this.#checkpoints.flushIfDue(this.machine) || output.snapshotsWanted.length > 0;
     this.#sendSnapshots(output.snapshotsWanted);
     if (compacted !== null) {
       this.#checkpoints.compact(compacted, this.#raft.confStateAt(compacted));
@@ -270,74 +274,63 @@ export class Node {
     else release();
 
     for (const result of results) this.#options.onApplied?.(result);
-    this.#clients.answer(results, output, this.#machine.appliedIndex);
+    this.#clients.answer(results, output, this.machine.appliedIndex);
     this.#setAlarm(nowMs, output);
     if (output.more || this.#clients.readsDue || this.#inputs.length > 0) this.#turns.schedule();
   }
 
   /** New proposals wait while rows are on their way: they all go into the next batch. */
   get #mayPropose(): boolean {
-    return this.#syncsInFlight === 0;
+    if (this.#syncsInFlight > 0) return false;
+    const waiting = this.#clients.queuedCount + this.#heldCount;
+    const isOutstanding =
+      this.#soft.role === 'leader' ? this.#raft.hasUncommitted : this.#clients.outstanding;
+    return this.#gathering.isComplete(this.#nowMs, waiting, isOutstanding);
+  }
+
+  #proposalsArrived(fromClients: boolean): void {
+    if (this.#mayPropose) this.#turns.schedule(fromClients);
+    // Otherwise the end of the batch under way does.
+    else if (this.#syncsInFlight === 0) this.#alarm.noLaterThan(this.#gathering.dueMs);
   }
 
   #takeInputs(nowMs: number): Input[] {
-    const inputs = this.#inputs.filter((input) => this.#isInstallable(input));
+    const inputs = this.#inputs.filter((input) => this.#replica.isInstallable(input));
     this.#inputs = [];
-    if (this.#machine.appliedIndex > this.#appliedTold) {
-      this.#appliedTold = this.#machine.appliedIndex;
-      inputs.push({ type: 'applied', index: this.#appliedTold });
-    }
+    this.#replica.report(inputs);
     const mayPropose = this.#mayPropose;
     if (mayPropose) {
       inputs.push(...this.#heldInputs);
       this.#heldInputs = [];
     }
-    const machine = this.#machine;
-    this.#clients.take(inputs, { nowMs, soft: this.#soft, machine, mayPropose });
+    const { machine } = this;
+    let taken = this.#clients.take(inputs, { nowMs, soft: this.#soft, machine, mayPropose });
+    if (mayPropose) {
+      taken += this.#heldCount;
+      this.#heldCount = 0;
+    }
+    if (taken > 0) this.#gathering.left(taken, nowMs);
     return inputs;
-  }
-
-  /** An announced snapshot must still be what is staged when the turn comes that installs it. */
-  #isInstallable(input: Input): boolean {
-    if (input.type !== 'message' || input.message.type !== 'snapshot') return true;
-    return this.#staging.holds(input.message);
   }
 
   #write(batch: PersistBatch): void {
     this.#host.disk.write(batch);
     this.#checkpoints.wrote(batch.entries);
     if (!batch.snapshot) return;
-    // The staged snapshot has taken the place of state and log: what is applied next follows it.
+    // The staged snapshot has taken the place of state and log.
     const { index } = batch.snapshot.meta;
-    this.#staging = new Staging(this.#host.disk.state);
-    this.#machine = this.#loadMachine();
-    assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
+    this.#replica.installed(index);
     this.#checkpoints.installed(index);
     const { memberId } = this.#options;
-    this.#clients.installed(this.#machine.lastSequence(memberId, this.#epoch));
+    this.#clients.installed(this.machine.lastSequence(memberId, this.#epoch));
     this.#membersChanged();
     this.#options.onRestored?.();
-  }
-
-  #apply(entries: readonly Entry[]): ApplyResult[] {
-    const results: ApplyResult[] = [];
-    let aboutMembers = false;
-    for (const { index, term, kind, data } of entries) {
-      const confChange = kind === EntryKind.confChange;
-      const command = confChange ? contextOf(data) : data;
-      const result = this.#machine.apply({ index, term, data: command, confChange });
-      if (result === null) continue;
-      results.push(result);
-      aboutMembers ||= isAboutMembers(result.command.request);
-    }
-    if (aboutMembers) this.#membersChanged();
-    return results;
   }
 
   #membersChanged(): void {
     // Both change by the same entries. If ever they differ, it must not be left to chance whom the
     // member believes.
-    const members = this.#machine.membership.all;
+    const members = this.machine.membership.all;
     const { confState } = this.#raft.status;
     assert(agrees(confState, members), 'the core counts others than the members on record');
     this.#options.onMembers?.();
@@ -379,22 +372,22 @@ export class Node {
   #setAlarm(nowMs: number, { deadlineMs }: Output): void {
     this.#alarm.set([deadlineMs, ...this.#clients.deadlinesMs(nowMs)]);
     const canPropose = this.#mayPropose && this.#soft.leader !== null;
-    if (canPropose && this.#clients.writesQueued && !this.#clients.isHeld(nowMs)) {
-      this.#turns.schedule();
-    }
+    const queued = this.#clients.writesQueued && !this.#clients.isHeld(nowMs);
+    if (canPropose && (queued || this.#heldCount > 0)) this.#turns.schedule();
+    // Overdue ones wait for something else: a leader, or the disk.
+    const { dueMs } = this.#gathering;
+    const gathers = this.#clients.writesQueued || this.#heldCount > 0;
+    if (gathers && dueMs > nowMs) this.#alarm.noLaterThan(dueMs);
   }
 
   #sendSnapshots(peers: readonly MemberId[]): void {
     for (const to of peers) {
-      const { index, term, next, close } = this.#checkpoints.openSnapshot(this.#machine);
+      const { index, term, next, close } = this.#checkpoints.openSnapshot(this.machine);
       const meta = { index, term, confState: this.#raft.confStateAt(index) };
       const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;
       this.#host.log('info', `sending a snapshot of index ${index} to ${to}`);
+      this.#lastTransfer.set(to, transferId);
       this.#host.links.sendSnapshot(to, { meta, transferId, next, close });
     }
-  }
-
-  #loadMachine(): StateMachine {
-    return new StateMachine(this.#host.disk.state, this.#options.bugs);
   }
 }

@@ -11,9 +11,12 @@ export interface PeerServiceView {
   /** Null while it does not know who it is. */
   readonly self: PeerIdentity | null;
   readonly peering: Peering | null;
-  /** Null while it does not take part, for this reason. */
+  /** Null while it does not take part. */
   readonly runtime: Runtime | null;
+  /** Why it does not take part, or not any more: one that was removed still has a runtime. */
   readonly reason: string;
+  /** Resolves when what was written so far is durable. */
+  durable(): Promise<void>;
 }
 
 /** A peer's frame, or what is wrong with it. */
@@ -38,7 +41,8 @@ export async function answerFrame(
   const { sender, body } = frame;
   // Whoever joins does not know who it is; who may come this far was looked at before.
   if (body.kind === 'members') {
-    if (runtime === null) return answer('starting', view.reason);
+    // One that was removed knows the members of its time.
+    if (runtime === null || view.reason !== '') return answer('starting', view.reason);
     return { ...answer('ok', ''), call: { response: runtime.belonging.memberList() } };
   }
   const refusal = peering?.known.check(sender) ?? null;
@@ -47,9 +51,17 @@ export async function answerFrame(
   if (refusal !== null && !(refusal.status === 'removed' && leads)) {
     // What a learner knows elects nobody: whoever was removed waits to hear it from a voter.
     const told = refusal.status !== 'removed' || !runtime?.belonging.isLearner;
+    // Who hears it is gone for good: its vote must not be needed again by one that has crashed and
+    // does not know any more that the removal is committed.
+    if (refusal.status === 'removed') await view.durable();
     return answer(told ? refusal.status : 'failed', refusal.reason);
   }
-  if (body.kind === 'hello') return peering ? answer('ok', '') : answer('failed', 'starting');
+  if (body.kind === 'hello') {
+    if (peering === null) return answer('failed', 'starting');
+    // Whoever is answered counts on being known by its database from now on.
+    await view.durable();
+    return answer('ok', '');
+  }
   if (runtime === null) return answer('starting', view.reason);
   if (body.kind === 'call') {
     return { ...answer('ok', ''), call: await runtime.answerCall({ sender, body }) };

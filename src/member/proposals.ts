@@ -88,6 +88,11 @@ export class Proposals {
     return { pendingProposals: this.#pending.size, failedProposals: this.#failedCount };
   }
 
+  /** Some are handed over and not applied. */
+  get outstanding(): boolean {
+    return this.#pending.size > this.#queue.length;
+  }
+
   get queuedCount(): number {
     return this.#queue.length;
   }

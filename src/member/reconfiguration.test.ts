@@ -3,7 +3,7 @@ import type { PeerStatus, RaftStatus } from '../raft/raft.ts';
 import type { MemberInfo } from '../state/member.ts';
 import { confStateOf } from './conf_state.ts';
 import { idOfNumber } from './identity.ts';
-import { mayAdd, mayPromote, mayRemove, successorOf } from './reconfiguration.ts';
+import { mayAdd, mayLiveAt, mayPromote, mayRemove, successorOf } from './reconfiguration.ts';
 
 const ELECTION_MS = 1_000;
 const NOW_MS = 10_000;
@@ -55,6 +55,30 @@ function said(check: () => void): string | null {
     return error instanceof Error ? error.message : String(error);
   }
 }
+
+describe('a member may live', () => {
+  const OBJECTS_ONLY = /all members are objects of this deployment/;
+  const NO_OBJECTS = /all members have deployments of their own/;
+  it.each<[string, string, RegExp | null]>([
+    ['do://m1 do://m2', 'do://m4', null],
+    ['do://m1 do://m2', 'do://m4?location=weur', null],
+    ['do://m1 do://m2', 'http://a:1', OBJECTS_ONLY],
+    ['do://m1', 'do://m4 https://a:1', OBJECTS_ONLY],
+    ['http://a:1 https://b:1', 'http://c:1', null],
+    ['http://a:1 https://b:1', 'https://c:1 http://d:1', null],
+    ['http://a:1', 'do://m4', NO_OBJECTS],
+    ['http://a:1', 'http://c:1 do://m4', NO_OBJECTS],
+    ['http://a:1 do://m2', 'do://m4', null],
+    ['http://a:1 do://m2', 'http://c:1', null],
+  ])('beside %s at %s: %s', (present, urls, expected) => {
+    const all = present.split(' ').map((url) => ({ peerUrls: [url] }));
+    const host = { machine: { membership: { all } } };
+    const check = () =>
+      mayLiveAt(host as unknown as Parameters<typeof mayLiveAt>[0], urls.split(' '));
+    if (expected === null) expect(said(check)).toBeNull();
+    else expect(said(check)).toMatch(expected);
+  });
+});
 
 describe('a member may be added', () => {
   it.each<[string, string, string | null]>([

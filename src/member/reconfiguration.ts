@@ -4,6 +4,7 @@
  * protect the quorum. Whether a change fits at all is said by the state (state/member.ts).
  */
 import { EtcdError } from '../api/error.ts';
+import { nameInUrl } from '../api/peer_url.ts';
 import { isVoter } from '../raft/membership.ts';
 import type { MemberId } from '../raft/message.ts';
 import { majoritySize } from '../raft/quorum.ts';
@@ -33,6 +34,25 @@ export function mayAdd(host: View, isLearner: boolean): void {
   // Since 3.5.30 and 3.6.11 a member may be down if those that are heard are a quorum afterwards.
   const heard = countHeard(host, voters);
   if (heard < quorum && !(isFirst && heard === 1)) throw EtcdError.of('unhealthyCluster');
+}
+
+/**
+ * Where members are objects of one deployment nobody else is reached, and from elsewhere no object
+ * of it is: a member of the other kind could never start, and would count for the quorum.
+ * @throws EtcdError
+ */
+export function mayLiveAt({ machine }: Pick<View, 'machine'>, urls: readonly string[]): void {
+  const present = machine.membership.all.flatMap(({ peerUrls }) => peerUrls);
+  const objects = present.filter(isObject).length;
+  const newObjects = urls.filter(isObject).length;
+  if (objects === present.length && newObjects < urls.length) {
+    throw EtcdError.of('memberElsewhere');
+  }
+  if (objects === 0 && newObjects > 0) throw EtcdError.of('memberNotElsewhere');
+}
+
+function isObject(url: string): boolean {
+  return nameInUrl(url) !== '';
 }
 
 /** @throws EtcdError */

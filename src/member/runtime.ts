@@ -1,7 +1,7 @@
 import { create, type DescMessage, type DescMethod, type MessageShape } from '@bufbuild/protobuf';
 import type { CallContext } from '../api/call.ts';
 import type { Caller } from '../api/caller.ts';
-import { EtcdError } from '../api/error.ts';
+import type { EtcdError } from '../api/error.ts';
 import { type Command, LeaseExpireSchema } from '../api/gen/command_pb.ts';
 import type { ResponseHeader } from '../api/gen/rpc_pb.ts';
 import { requestTimeoutMs } from '../config.ts';
@@ -23,9 +23,11 @@ import { Forwarding } from './forwarding.ts';
 import type { NodeHost } from './host.ts';
 import { type ClusterIdentity, foundersOf, numberOfId } from './identity.ts';
 import { KeepAlives } from './keep_alives.ts';
+import { LeadershipTransfer } from './leadership_transfer.ts';
 import { Lessor } from './lessor.ts';
 import { Node } from './node.ts';
 import type { Peering } from './peering.ts';
+import { ScheduledCompaction } from './scheduled_compaction.ts';
 import {
   type Route,
   routesOf,
@@ -39,9 +41,6 @@ import { Upkeep } from './upkeep.ts';
 import { upkeepHost } from './upkeep_host.ts';
 import type { WatchStreams } from './watch_streams.ts';
 import { Watching } from './watching.ts';
-
-/** How often a compaction that has to wait looks whether it may go on. */
-const PAUSED_COMPACTION_MS = 250;
 
 /** What a running member needs from its object. */
 export interface RuntimeHost extends NodeHost {
@@ -88,8 +87,8 @@ export class Runtime implements ServiceHost {
   readonly #forwarding: Forwarding;
   readonly #clusterNumber: bigint;
   readonly #memberNumber: bigint;
-  #softStateWaiters: (() => void)[] = [];
-  #compacting: Promise<void> | null = null;
+  readonly #compaction: ScheduledCompaction;
+  readonly #leadershipTransfer: LeadershipTransfer;
 
   constructor(
     settings: MemberSettings,
@@ -115,6 +114,12 @@ export class Runtime implements ServiceHost {
     });
     this.keepAlives = new KeepAlives(this, host.bugs);
     this.node = this.#openNode(observe);
+    this.#compaction = new ScheduledCompaction({
+      machine: () => this.machine,
+      guard: (work) => this.node.guard(work),
+      setTimer: (callback, ms) => host.setTimer(callback, ms),
+    });
+    this.#leadershipTransfer = this.#openLeadershipTransfer();
     const compacted = () => this.compacted();
     this.upkeep = new Upkeep(upkeepHost(this.node, settings, identity, host, compacted));
     this.belonging = this.#openBelonging();
@@ -169,7 +174,10 @@ export class Runtime implements ServiceHost {
         },
         onMembers: () => this.belonging.membersChanged(),
         onRestored: () => this.#watching.restored(),
-        onTurnApplied: (ms) => observe.turnApplied(ms),
+        onTurnApplied: (ms) => {
+          this.upkeep.applied();
+          observe.turnApplied(ms);
+        },
         onSoftState: (state) => {
           this.#softStateChanged(state);
           observe.softState(state);
@@ -191,6 +199,20 @@ export class Runtime implements ServiceHost {
       setTimer: (callback, ms) => host.setTimer(callback, ms),
       exchange: (to, body) => host.links.exchange(to, body),
       left: () => host.left?.(),
+    });
+  }
+
+  #openLeadershipTransfer(): LeadershipTransfer {
+    const { node, settings, identity } = this;
+    const host = this.#host;
+    return new LeadershipTransfer({
+      memberId: identity.memberId,
+      electionTimeoutMs: settings.electionTimeoutMs,
+      heartbeatIntervalMs: settings.heartbeatIntervalMs,
+      soft: () => node.soft,
+      nowMs: () => host.nowMs(),
+      setTimer: (callback, ms) => host.setTimer(callback, ms),
+      begin: (target) => node.transferLeadership(target),
     });
   }
 
@@ -253,26 +275,12 @@ export class Runtime implements ServiceHost {
     });
   }
 
-  /** Works off a scheduled compaction, a bounded slice at a time, other work in between. */
   compacted(): Promise<void> {
-    this.#compacting ??= this.#compact().finally(() => {
-      this.#compacting = null;
-    });
-    return this.#compacting;
+    return this.#compaction.run();
   }
 
-  async transferLeadership(target: MemberId): Promise<void> {
-    if (target === this.identity.memberId) return;
-    const deadlineMs = this.#host.nowMs() + requestTimeoutMs(this.settings.electionTimeoutMs);
-    const { term } = this.node.soft;
-    this.node.transferLeadership(target);
-    while (this.node.soft.leader !== target) {
-      // Somebody else was elected: the target will not be any more.
-      const { soft } = this.node;
-      if (soft.term > term && soft.leader !== null) throw EtcdError.of('leaderChanged');
-      if (this.#host.nowMs() >= deadlineMs) throw EtcdError.of('timeout');
-      await this.#softStateChange();
-    }
+  transferLeadership(target: MemberId): Promise<void> {
+    return this.#leadershipTransfer.to(target);
   }
 
   header(revision = 0): ResponseHeader {
@@ -305,16 +313,6 @@ export class Runtime implements ServiceHost {
     });
   }
 
-  async #compact(): Promise<void> {
-    while (this.machine.compactionPending) {
-      // A snapshot that is on its way to a peer needs what would be removed.
-      const isMore = this.node.guard(() => this.machine.compactSlice());
-      if (isMore === null || !this.machine.compactionPending) return;
-      const pauseMs = isMore ? 1 : PAUSED_COMPACTION_MS;
-      await new Promise<void>((resolve) => this.#host.setTimer(resolve, pauseMs));
-    }
-  }
-
   #expire({ id, generation }: { id: bigint; generation: number }, term: number): void {
     const value = create(LeaseExpireSchema, { leaseId: id, generation: BigInt(generation) });
     const timeoutMs = requestTimeoutMs(this.settings.electionTimeoutMs);
@@ -331,17 +329,7 @@ export class Runtime implements ServiceHost {
     }
     if (state.role !== 'leader' && lessor.leading) lessor.demote();
     this.belonging.softStateChanged(state);
-    const waiters = this.#softStateWaiters;
-    this.#softStateWaiters = [];
-    for (const wake of waiters) wake();
-  }
-
-  /** Resolves at the next change of role, leader or term, or after a heartbeat. */
-  #softStateChange(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#softStateWaiters.push(resolve);
-      this.#host.setTimer(resolve, this.settings.heartbeatIntervalMs);
-    });
+    this.#leadershipTransfer.softStateChanged();
   }
 }
 

@@ -31,11 +31,14 @@ import { ClientStreams } from './streams/client_streams.ts';
 import { streamsHost } from './streams/host.ts';
 import { systemPrng } from './system.ts';
 import { Timers } from './timers.ts';
+import { Turnstile } from './turnstile.ts';
 
 export interface ServerEnv extends MemberEnv {
   /** The namespace of members: the way to those of the same deployment. */
   readonly MEMBER: PeerNamespace;
 }
+
+const RANGE = '/v3/kv/range';
 
 /** Whether the member takes part, and if not, why, in words for its operator. */
 type State =
@@ -61,17 +64,22 @@ export class Server {
   #entrance: Entrance | null = null;
   #signedTokens: SignedTokens | null = null;
   #restoration: Restoration | null = null;
+  readonly #turnstile: Turnstile;
+  /** Resolves when what was written so far is durable. */
+  readonly #durable: () => Promise<void>;
   /** The watchdog's alarm is set. */
   #watched = false;
 
   constructor(ctx: DurableObjectState, env: ServerEnv, nowMs: () => number) {
     this.#ctx = ctx;
     this.#env = env;
+    this.#durable = () => ctx.storage.sync();
     this.nowMs = nowMs;
     this.#timers = new Timers(nowMs);
+    this.#turnstile = new Turnstile((callback) => this.#timers.defer(callback));
     this.#sql = new Sql(ctx.storage.sql as unknown as SqlBackend);
     this.meter = new MemberMeter(this.#sql, nowMs);
-    this.streams = new ClientStreams(ctx);
+    this.streams = new ClientStreams(ctx, () => this.#checkCurrent());
   }
 
   /** Reads settings and rows. What is wrong with them is told to whoever asks, not thrown. */
@@ -92,7 +100,7 @@ export class Server {
       if (settings.restore) {
         const { storage } = this.#ctx;
         this.#restoration = new Restoration(disk, (body) => storage.transactionSync(body));
-        this.#state = { kind: 'starting', reason: 'the member is being restored' };
+        this.#state = { kind: 'starting', reason: 'the member is starting: it is being restored' };
         return;
       }
       await this.#start(settings, disk);
@@ -127,7 +135,11 @@ export class Server {
     const leader = runtime.leaderName;
     const startMs = this.meter.started(path);
     this.meter.received(body.length);
+    // Whatever else may be frequent waits for other members or the disk by itself.
+    const turnstile = path === RANGE ? this.#turnstile : null;
     try {
+      const event = turnstile?.enter();
+      if (event) await event;
       const method = methodOf(path);
       const route = routeOf(runtime, path);
       if (!method || !route) throw new EtcdError(Code.unimplemented, `${path} is not served yet`);
@@ -150,6 +162,8 @@ export class Server {
       const known = error instanceof EtcdError ? error : this.unexpected(path, error);
       this.meter.handled(path, known.code, startMs);
       return { ...encodeError(known), leader: runtime.leaderName, retry: false };
+    } finally {
+      turnstile?.leave();
     }
   }
 
@@ -183,10 +197,8 @@ export class Server {
   async raft(bytes: Uint8Array, way: 'request' | 'socket' = 'request'): Promise<Uint8Array> {
     const { peerFrames, peerRequests } = this.meter.metrics.edge;
     (way === 'socket' ? peerFrames : peerRequests).inc();
-    // The platform looks when storage is touched whether this instance is still the member's: one
-    // that was replaced ends here, instead of vouching from memory for a leader that was deposed.
-    // (Without an identity there is no database yet, and the reply only says why.)
-    if (this.#entrance !== null) this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
+    // One that was replaced must not vouch from memory for a leader that was deposed.
+    this.#checkCurrent();
     const frame = frameOf(bytes);
     const state = this.#state;
     const reply = await answerFrame(frame, {
@@ -194,6 +206,7 @@ export class Server {
       peering: this.#entrance?.peering ?? null,
       runtime: 'runtime' in state ? state.runtime : null,
       reason: 'reason' in state ? state.reason : '',
+      durable: this.#durable,
     });
     const answer = encodeReply(reply);
     if (typeof frame !== 'string') {
@@ -201,6 +214,15 @@ export class Server {
       this.meter.answeredPeer(frame.sender.memberId, bytes.length, answer.length, taken);
     }
     return answer;
+  }
+
+  /**
+   * The platform looks when storage is touched whether this instance is still the member's: one
+   * that was replaced ends here. (Without an identity there is no database yet, and all that is
+   * said is why.)
+   */
+  #checkCurrent(): void {
+    if (this.#entrance !== null) this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
   }
 
   async #start(settings: MemberSettings, disk: SqlDisk): Promise<void> {
@@ -222,7 +244,7 @@ export class Server {
     entered: Entered,
     disk: SqlDisk,
   ): Promise<Entered | null> {
-    this.#state = { kind: 'starting', reason: 'the member is comparing its data' };
+    this.#state = { kind: 'starting', reason: 'the member is starting: it compares its data' };
     const mismatch = await initialMismatch({
       memberId: entered.identity.memberId,
       store: disk.state,
@@ -244,7 +266,7 @@ export class Server {
       namespace: this.#env.MEMBER,
       timers: this.#timers,
       nowMs: this.nowMs,
-      durable: () => this.#ctx.storage.sync(),
+      durable: this.#durable,
       waiting: (reason) => {
         if (this.#state.kind === 'starting') this.#state = { kind: 'starting', reason };
       },

@@ -37,8 +37,10 @@ export interface UpkeepHost {
   readonly clusterId: string;
   machine(): StateMachine;
   guard<T>(work: () => T): T | null;
-  /** The term that this member leads, awake; null: another one does, or nobody, or all sleep. */
+  /** The term that this member leads; null: another one does, or nobody. */
   leadsTerm(): number | null;
+  /** Heartbeats go round: a timer keeps nobody awake who would sleep. */
+  awake(): boolean;
   peers(): readonly MemberId[];
   exchange(to: MemberId, body: FrameBody): Promise<FrameReply>;
   /**
@@ -61,6 +63,7 @@ export class Upkeep {
   readonly #slices: SliceHost;
   readonly #quota: Quota;
   readonly #corruption: CorruptionMonitor;
+  readonly #autoCompactor: AutoCompactor | null;
   readonly #witness: Witness;
   readonly #snapshots = new Set<ClientSnapshot>();
 
@@ -79,27 +82,31 @@ export class Upkeep {
     });
     this.#witness = new Witness(this.#slices);
     this.#corruption = this.#monitor();
+    const { autoCompaction } = host.settings;
+    this.#autoCompactor = autoCompaction && this.#openAutoCompactor(autoCompaction);
   }
 
   start(): void {
-    const { quotaNotice, autoCompaction } = this.#host.settings;
+    const { quotaNotice } = this.#host.settings;
     if (quotaNotice !== null) this.#host.log('warn', quotaNotice);
-    if (autoCompaction !== null) this.#autoCompactor(autoCompaction).start();
-    this.#corruption.start();
+    this.#autoCompactor?.wake();
+  }
+
+  /** Commands have been applied: whoever had nothing to do has something again. */
+  applied(): void {
+    this.#corruption.wake();
+    this.#autoCompactor?.wake();
   }
 
   /** This member has become the leader: it sees to it that the cluster has a version. */
   promoted(): void {
+    this.#corruption.wake();
     const term = this.#host.leadsTerm();
     const { version } = this.#host.machine().version;
     if (term === null) return;
     if (version !== null && compareVersions(version, ETCD_CLUSTER_VERSION) >= 0) return;
-    const value = {
-      $typeName: 'edgetcd.ClusterVersionSet',
-      version: ETCD_CLUSTER_VERSION,
-    } as const;
     // The next leader tries again.
-    void this.#host.propose({ case: 'clusterVersionSet', value }, term).catch(() => undefined);
+    void this.#setClusterVersion(term).catch(() => undefined);
   }
 
   /** There is room for the command. */
@@ -166,8 +173,11 @@ export class Upkeep {
         sleep: (ms) => this.#sleep(ms),
         setTimer: (callback, ms) => this.#after(callback, ms),
         leading: () => host.leadsTerm() !== null,
+        awake: () => host.awake(),
         peers: () => host.peers(),
         ask: (peer, request) => askFingerprint(host, peer, request),
+        // The entry that says the version also is where outcomes are summed up from.
+        realign: () => this.#setClusterVersion(this.#term()),
         // A leader that was deposed meanwhile has nobody to accuse any more.
         raise: (member) => this.#raise(AlarmType.CORRUPT, member, this.#term()),
         log: (level, message) => host.log(level, message),
@@ -176,13 +186,14 @@ export class Upkeep {
     );
   }
 
-  #autoCompactor(plan: NonNullable<UpkeepSettings['autoCompaction']>): AutoCompactor {
+  #openAutoCompactor(plan: NonNullable<UpkeepSettings['autoCompaction']>): AutoCompactor {
     const host = this.#host;
     return new AutoCompactor(
       {
         nowMs: () => host.nowMs(),
         revision: () => host.machine().revision,
         leading: () => host.leadsTerm() !== null,
+        awake: () => host.awake(),
         compact: (revision) => this.#compact(revision),
         setTimer: (callback, ms) => this.#after(callback, ms),
         log: (level, message) => host.log(level, message),
@@ -204,6 +215,14 @@ export class Upkeep {
       if (error instanceof EtcdError && error.message === EtcdError.of('compacted').message) return;
       throw error;
     }
+  }
+
+  #setClusterVersion(onlyInTerm: number): Promise<unknown> {
+    const value = {
+      $typeName: 'edgetcd.ClusterVersionSet',
+      version: ETCD_CLUSTER_VERSION,
+    } as const;
+    return this.#host.propose({ case: 'clusterVersionSet', value }, onlyInTerm);
   }
 
   #isRaised(alarm: AlarmType): boolean {

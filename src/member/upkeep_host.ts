@@ -20,10 +20,8 @@ export function upkeepHost(
     clusterId: identity.clusterId,
     machine: () => node.machine,
     guard: (work) => node.guard(work),
-    leadsTerm: () => {
-      const leads = node.soft.role === 'leader' && !node.status.raft.quiescent;
-      return leads ? node.soft.term : null;
-    },
+    leadsTerm: () => (node.soft.role === 'leader' ? node.soft.term : null),
+    awake: () => !node.status.raft.quiescent,
     peers: () => {
       const { voters, votersOutgoing, learners } = node.status.raft.confState;
       const all = new Set([...voters, ...votersOutgoing, ...learners]);

@@ -22,8 +22,8 @@ import {
   envelope,
   isHardStateDurable,
   isLeader,
-  isPromotable,
   type RaftState,
+  stands,
 } from './state.ts';
 
 /** Tries to become leader: first asks whether there is a chance (pre-vote), then stands. */
@@ -118,12 +118,22 @@ function stand(state: RaftState): void {
 }
 
 function mayCampaign(state: RaftState): boolean {
-  return !isLeader(state) && isPromotable(state) && !mayMissConfChange(state);
+  return !isLeader(state) && stands(state) && !mayMissConfChange(state);
 }
 
 /**
  * Committed changes of configuration must be in force before standing in one. They are handed out
  * in bounded portions; what does not fit in one waits, and the timer, which stays due, tries again.
+ *
+ * Why members may count by what they have applied, where the thesis (§4.1) takes the last change in
+ * the log. C(k) is the configuration after change k.
+ *  1. Whoever proposes change k+1 has applied k, and what carries k+1, message or row, carries a
+ *     commit index that covers k. So a candidate that counts by C(j) holds no change beyond j+1.
+ *  2. What follows change k, up to change k+1, is committed by a majority of C(k) (advanceCommit).
+ *  3. A majority of C(k) meets every majority of C(k-1), C(k) and C(k+1): a later leader elected by
+ *     one of these holds what is committed (thesis §3.6.3).
+ *  4. One that counts by a later C(j) has applied it. One that counts by C(j), j < k-1, would by 3
+ *     have to hold change j+2, which C(j+1) has committed, and by 1 does not: it is not elected.
  */
 function mayMissConfChange(state: RaftState): boolean {
   const { handedOut, commit } = state.log;
@@ -174,30 +184,7 @@ function mayVote(state: RaftState, message: VoteRequest): boolean {
 
 function hasAcceptableLog(state: RaftState, message: VoteRequest): boolean {
   if (hasBug(state, 'vote-ignores-log')) return true;
-  if (wasRemoved(state)) return knowsOfRemoval(state, message);
   return state.log.isUpToDate(message.lastIndex, message.lastTerm);
-}
-
-/** Not one that is only about to be a member: what that one holds may be committed by its copy. */
-function wasRemoved({ config, configHistory, id }: RaftState): boolean {
-  if (membersOf(config).includes(id)) return false;
-  return configHistory.some(({ confState }) => membersOf(confState).includes(id));
-}
-
-/**
- * Whoever was removed is asked only by those who have not learnt that it is committed, and may need
- * its vote. What it holds beyond the change that removed it must not be held against them:
- *  1. Of A and B, B leads and removes itself; A becomes leader by B's vote and sends it an entry.
- *  2. A crashes before that entry is on its own disk.
- *  3. A needs B's vote again, and B, which cannot stand for election any more, has the longer log.
- * It is safe: entries after the change are committed by members that are left alone (see
- * advanceCommit), and the others that vote are so many that they meet every majority of those. So
- * one who compares its whole log holds whatever was committed since.
- */
-function knowsOfRemoval({ log, configHistory }: RaftState, message: VoteRequest): boolean {
-  const index = Math.max(configHistory.at(-1)?.index ?? 0, log.compactedIndex);
-  const term = log.term(index);
-  return message.lastTerm > term || (message.lastTerm === term && message.lastIndex >= index);
 }
 
 /** Requests and answers of a real vote speak for term and vote on disk: write, then send (L9). */

@@ -81,6 +81,11 @@ export class Raft {
     });
   }
 
+  /** Entries of the log are not known to be committed. */
+  get hasUncommitted(): boolean {
+    return this.#state.log.commit < this.#state.log.lastIndex;
+  }
+
   /**
    * A leader for whom no acknowledgement under way changes anything: all is committed, no read
    * waits, and no peer has anything more to get. They may wait for the next step.

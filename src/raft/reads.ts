@@ -160,6 +160,12 @@ function answerConfirmed(state: RaftState): void {
  * A request of another voter is an answer by itself: it was sent in our term after the read arrived
  * there. In a group of three it and we are a quorum, so no other leader can have been elected
  * before the request was sent, and everything completed by then is in our log: no round is needed.
+ *
+ * Nor while members change. Let F be the first leader elected in a later term, and C(j) what we
+ * count by. We hold the changes of earlier terms, and have made those of ours: F cannot have
+ * applied more than change j+1. F holds change j, and so has applied j-1 (see mayMissConfChange in
+ * election.ts). A majority that elects by C(j-1), C(j) or C(j+1) has the asker or us in it, and
+ * whoever votes leaves our term: F was not elected when the request was sent.
  */
 function answerVouchedFor(state: RaftState): void {
   answerReads(state, (read) => {

@@ -16,7 +16,7 @@ import {
 import { type ConfState, type Entry, EntryKind } from './message.ts';
 import { Progress } from './progress.ts';
 import { appendEntry } from './replication.ts';
-import { hasCommittedInTerm, isLeader, type RaftState } from './state.ts';
+import { enterConfig, hasCommittedInTerm, isLeader, type RaftState } from './state.ts';
 
 /**
  * Hands committed entries to the runtime; a change of configuration among them takes effect here.
@@ -80,7 +80,7 @@ function applyConfChange(state: RaftState, entry: Entry): boolean {
   if (config === null) return false;
   const fault = confStateFault(config);
   assert(fault === null, `configuration after entry ${entry.index}: ${fault}`);
-  state.config = config;
+  enterConfig(state, config);
   state.configHistory.push({ index: entry.index, confState: config });
   if (isLeader(state)) adjustProgress(state);
   return true;

@@ -7,7 +7,7 @@ import { confStateFault } from './membership.ts';
 import type { InstallSnapshot } from './message.ts';
 import { startRound } from './reads.ts';
 import { confStateAt } from './replication.ts';
-import { isLeader, type RaftState } from './state.ts';
+import { enterConfig, isLeader, type RaftState } from './state.ts';
 
 /** The leader's state is staged here: installs it unless our log already reaches as far. */
 export function handleInstallSnapshot(state: RaftState, message: InstallSnapshot): void {
@@ -30,7 +30,7 @@ export function handleInstallSnapshot(state: RaftState, message: InstallSnapshot
   const fault = confStateFault(meta.confState);
   assert(fault === null, `configuration of a snapshot: ${fault}`);
   log.reset(meta);
-  state.config = meta.confState;
+  enterConfig(state, meta.confState);
   state.configHistory = [{ index: meta.index, confState: meta.confState }];
   state.outbox.install(meta, transferId);
   acknowledge(state, message.from, message.round, meta.index);

@@ -1,7 +1,7 @@
 /** One member's consensus state, shared by the files that each hold one of its rules. */
 import { assert } from '../lib/assert.ts';
 import { RaftLog } from './log.ts';
-import { confStateFault, isVoter } from './membership.ts';
+import { confStateFault, isVoter, membersOf } from './membership.ts';
 import type { ConfState, MemberId } from './message.ts';
 import type { RaftOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
@@ -68,6 +68,8 @@ export interface RaftState {
   softStateTold: SoftState | null;
 
   config: ConfState;
+  /** It was a member, and has applied that it is none any more. */
+  removed: boolean;
   /** Configurations since the compaction point: a snapshot in between is sent with its own. */
   configHistory: ConfigAt[];
   /** No change may be proposed before the entry here is handed out (M2). */
@@ -119,12 +121,7 @@ export function startState(
 ): RaftState {
   const fault = confStateFault(initial.confState);
   assert(fault === null, `initial configuration: ${fault}`);
-  assert(options.heartbeatIntervalMs > 0, 'the heartbeat interval is positive');
-  assert(
-    options.electionTimeoutMs > options.heartbeatIntervalMs,
-    'a heartbeat must arrive within an election timeout',
-  );
-  assert(options.inflightAppendsMax >= 1, 'the window holds at least one append');
+  checkOptions(options);
   const { hardState, confState } = initial;
   return {
     options,
@@ -143,6 +140,7 @@ export function startState(
     hardStateSaved: hardState,
     softStateTold: null,
     config: confState,
+    removed: initial.removed ?? false,
     configHistory: [
       { index: initial.snapshot.index, confState: initial.snapshot.confState },
       { index: initial.confIndex ?? initial.applied, confState },
@@ -172,6 +170,16 @@ export function startState(
   };
 }
 
+function checkOptions(options: RaftOptions): void {
+  const { heartbeatIntervalMs, electionTimeoutMs, inflightAppendsMax } = options;
+  assert(heartbeatIntervalMs > 0, 'the heartbeat interval is positive');
+  assert(
+    electionTimeoutMs > heartbeatIntervalMs,
+    'a heartbeat must arrive within an election timeout',
+  );
+  assert(inflightAppendsMax >= 1, 'the window holds at least one append');
+}
+
 /** The fields every message carries. */
 export function envelope(
   state: RaftState,
@@ -184,9 +192,29 @@ export function isLeader(state: RaftState): boolean {
   return state.role === 'leader';
 }
 
-/** Whether this member may become leader: it votes in one of the halves. */
+/** Whether this member may stay leader: it votes in one of the halves. */
 export function isPromotable(state: RaftState): boolean {
   return isVoter(state.config, state.id);
+}
+
+/**
+ * Whether this member stands for election. One that was removed does, too: it asks those that are
+ * left, and does not count itself (thesis §4.2.2). Nobody else may hold what they need to go on:
+ *  1. Of A and B, B leads and removes itself; A becomes leader by B's vote and sends it an entry.
+ *  2. A crashes before that entry is on its own disk. It does not know that the removal is
+ *     committed, so that it needs B's vote again; and B's log is the longer one.
+ *  3. B is elected by A's vote, brings A what it lacks, and hands over.
+ * It stops for good when a voter that is left knows of the removal and says so.
+ */
+export function stands(state: RaftState): boolean {
+  return isPromotable(state) || (state.removed && state.config.voters.length > 0);
+}
+
+/** A configuration takes the place of the one before. */
+export function enterConfig(state: RaftState, config: ConfState): void {
+  const wasMember = state.removed || membersOf(state.config).includes(state.id);
+  state.config = config;
+  state.removed = wasMember && !membersOf(config).includes(state.id);
 }
 
 /** Term and vote as they are now are on disk: the member may speak for them. */

@@ -33,6 +33,8 @@ export interface InitialState {
   /** The configuration as of `applied`, and the entry that made it so; by default `applied`. */
   readonly confState: SnapshotMeta['confState'];
   readonly confIndex?: number;
+  /** As of `applied` it was a member, and is none any more; by default it is not so. */
+  readonly removed?: boolean;
   /** This instance's number: raised durably before its first message. */
   readonly epoch: number;
 }

@@ -7,12 +7,12 @@ import { startRound, waitingReadsDeadlineMs } from './reads.ts';
 import { commitDueMs } from './replication.ts';
 import { becomeFollower, forgetLeader } from './roles.ts';
 import { retrySnapshots } from './snapshots.ts';
-import { isLeader, isPromotable, type RaftState } from './state.ts';
+import { isLeader, type RaftState, stands } from './state.ts';
 
 /** Follower and candidate: without a leader for an election timeout, an election is due. */
 export function followerTimers(state: RaftState): void {
   if (state.quiescent || state.nowMs < state.electionDeadlineMs) return;
-  if (isPromotable(state)) campaign(state);
+  if (stands(state)) campaign(state);
   else if (state.leader !== null) forgetLeader(state);
 }
 
@@ -51,7 +51,7 @@ function commitDeadlineMs(state: RaftState): number {
 }
 
 function followerDeadlineMs(state: RaftState): number {
-  const watches = isPromotable(state) || state.leader !== null;
+  const watches = stands(state) || state.leader !== null;
   const election =
     watches && !state.quiescent ? state.electionDeadlineMs : Number.POSITIVE_INFINITY;
   return Math.min(election, waitingReadsDeadlineMs(state));

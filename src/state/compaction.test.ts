@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { limits } from '../config.ts';
 import { ALL_KEYS } from './key_range.ts';
 import { brief, Single } from './testing/single.ts';
@@ -115,6 +115,26 @@ describe('compaction', () => {
     expect(member.found('k', '', { revision: BigInt(2 * rows) })).toEqual([
       `k=${2 * rows - 2} ${value}`,
     ]);
+  });
+
+  it('looks for a bounded number of keys in a slice, however many are in a row', () => {
+    const keys = 3 * limits.compactionLookupsPerSlice;
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i < keys; i++) member.put(`k${i}`, `${round}`);
+    }
+    member.machine.flush();
+    member.restart();
+    // All of them in one row or two.
+    expect(member.store.count('history', ALL_KEYS)).toBeLessThan(4);
+    const get = vi.spyOn(member.store, 'get');
+    member.compact(member.machine.revision);
+    for (let isMore = true; isMore; ) {
+      get.mockClear();
+      isMore = member.machine.compactSlice();
+      expect(get.mock.calls.length).toBeLessThanOrEqual(limits.compactionLookupsPerSlice);
+    }
+    expect(member.found(...ALL)).toHaveLength(keys);
+    expect(() => events(member.machine.revision - 5)).toThrow(COMPACTED);
   });
 
   it('waits while a snapshot is open', () => {

@@ -14,6 +14,8 @@ import {
   placeOf,
 } from './version.ts';
 
+const RECORDS = limits.compactionRecordsPerSlice;
+
 /** The rows with the first so many records, one row at least. */
 function firstRows(rows: readonly Row[], recordsMax: number): readonly Row[] {
   let records = 0;
@@ -64,27 +66,51 @@ export class Compactor {
     return this.#mvcc.compactedRevision < this.#mvcc.compactRevision;
   }
 
+  /**
+   * Looks for some of what the next slice has to know: which version of a key is to be kept. That
+   * is most of the work, and changes nothing. False: there is more to look for.
+   */
+  prepare(): boolean {
+    const { revision, table, cursor } = this.#begun();
+    if (table !== 'history') return true;
+    let lookups = 0;
+    for (const row of firstRows(this.#rowsFrom(cursor, revision), RECORDS)) {
+      for (const record of recordsOf(row.value)) {
+        if (record.revision > revision) continue;
+        const { key, deleted } = decodeRecord(record);
+        if (deleted || this.#kept.has(mapKey(key))) continue;
+        if (++lookups > limits.compactionLookupsPerSlice) return false;
+        this.#keptPlace(key, revision);
+      }
+    }
+    return true;
+  }
+
   /** One slice. Must find everything flushed. */
   slice(): void {
+    const { revision, table, cursor } = this.#begun();
+    if (table === 'history') this.#historySlice(revision, cursor);
+    else this.#deadSlice(revision, cursor);
+  }
+
+  #begun(): CompactionProgress {
     const revision = this.#mvcc.compactRevision;
     if (this.#progress?.revision !== revision) {
       this.#progress = { revision, table: 'history', cursor: new Uint8Array(0) };
       this.#kept.clear();
     }
-    const { table, cursor } = this.#progress;
-    if (table === 'history') this.#historySlice(revision, cursor);
-    else this.#deadSlice(revision, cursor);
+    return this.#progress;
+  }
+
+  /** Rows that begin above the compact revision hold nothing to remove. */
+  #rowsFrom(cursor: Uint8Array, revision: number): readonly Row[] {
+    const end = historyKey({ revision: revision + 1, sub: 0 });
+    return this.#store.scan('history', { start: cursor, end }, limits.compactionRowsPerSlice);
   }
 
   #historySlice(revision: number, cursor: Uint8Array): void {
-    // Rows that begin above the compact revision hold nothing to remove.
-    const end = historyKey({ revision: revision + 1, sub: 0 });
-    const found = this.#store.scan(
-      'history',
-      { start: cursor, end },
-      limits.compactionRowsPerSlice,
-    );
-    const rows = firstRows(found, limits.compactionRecordsPerSlice);
+    const found = this.#rowsFrom(cursor, revision);
+    const rows = firstRows(found, RECORDS);
     this.#rewrite(rows, revision);
     const last = rows.at(-1);
     const isEnd = rows.length === found.length && found.length < limits.compactionRowsPerSlice;

@@ -16,7 +16,7 @@ import type { AuthReader } from './auth/auth.ts';
 import type { Authorizer } from './auth/authorizer.ts';
 import type { TokenReader } from './auth/tokens.ts';
 import { NO_BUGS } from './bugs.ts';
-import { Chain } from './chain.ts';
+import { Chain, type ChainSum } from './chain.ts';
 import type { VersionInfo } from './cluster_version.ts';
 import { Compactor } from './compaction.ts';
 import { type CommittedEntry, decodeEntry, isVoid, NO_ORIGIN, originOf, VOID } from './entry.ts';
@@ -98,16 +98,13 @@ export class StateMachine {
     return this.#origins.lastSequence(memberId, epoch);
   }
 
-  /**
-   * A checksum over the outcome of every command so far: equal on all members at the same applied
-   * index.
-   */
+  /** A checksum over the outcomes of commands: equal on all members at the same applied index. */
   get chain(): number {
-    return this.#chain.value;
+    return this.#chain.sum.value;
   }
 
   /** What it was after that entry; null when that is not applied yet, or too long ago. */
-  chainAt(index: number): number | null {
+  chainAt(index: number): ChainSum | null {
     return this.#chain.at(index);
   }
 
@@ -138,6 +135,8 @@ export class StateMachine {
           );
     this.#chain.extend(this.revision, this.#parts.auth.revision, outcome);
     if (confChange && !outcome.error) this.#parts.members.confIndex = index;
+    // After an upgrade members have to begin at one place again, see chain.ts.
+    if (command?.request.case === 'clusterVersionSet' && !outcome.error) this.#chain.rebase();
     return new Applied(index, origin, command ?? create(CommandSchema), this.revision, outcome);
   }
 
@@ -201,6 +200,7 @@ export class StateMachine {
    */
   compactSlice(): boolean {
     if (!this.#compactor.pending || this.#pins > 0) return false;
+    if (!this.#compactor.prepare()) return true;
     this.flush();
     this.#compactor.slice();
     this.#writeMeta();
@@ -372,7 +372,7 @@ export class StateMachine {
       compactRevision: mvcc.compactRevision,
       compactedRevision: mvcc.compactedRevision,
       progress: this.#compactor.progress,
-      chain: this.#chain.value,
+      chain: this.#chain.sum,
       origins: this.#origins,
       confIndex: this.#parts.members.confIndex,
       keyCount: mvcc.keyCount,

@@ -100,7 +100,6 @@ describe('the members', () => {
 
   it.each<[string, MembershipChange]>([
     ['etcdserver: member ID already exist', add(2, false, ['http://a:1'])],
-    ['etcdserver: Peer URLs already exists', add(4, false, [urlOf(9), urlOf(3)])],
     ['etcdserver: member not found', remove(9)],
     ['etcdserver: member not found', promote(9)],
     ['etcdserver: can only promote a learner member', promote(1)],
@@ -111,10 +110,15 @@ describe('the members', () => {
     expect(rig.machine.membership.confIndex).toBe(0);
   });
 
-  it('have one learner at most', () => {
+  it.each<[string, MembershipChange]>([
+    ['etcdserver: Peer URLs already exists', add(5, false, [urlOf(9), urlOf(3)])],
+    ['etcdserver: too many learner members in cluster', add(5, true)],
+  ])('refuse with %s whoever asks, and take what the core has taken', (message, change) => {
     rig.apply(add(4, true));
-    expect(rig.apply(add(5, true))).toBe('etcdserver: too many learner members in cluster');
-    expect(rig.apply(add(5))).toBeNull();
+    expect(rig.machine.membershipError(change)?.message).toBe(message);
+    expect(rig.machine.membershipError(add(5))).toBeNull();
+    expect(rig.apply(change)).toBeNull();
+    expect(rig.members).toMatch(/^1 2 3 4\? 5/);
   });
 
   it('keep a voter: the last one cannot go, a learner beside it can', () => {

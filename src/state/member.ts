@@ -81,16 +81,26 @@ export class Members implements Membership {
     this.#set({ ...member, removed: false });
   }
 
-  /** @throws EtcdError */
+  /**
+   * The core counts the member from this entry on, whatever is said here: so nothing is asked but
+   * whether the id is new, which its proposer knows for certain. @throws EtcdError
+   */
   add({ memberId, peerUrls, isLearner }: MemberAdd): void {
     const known = this.table.get(keyOfMember(memberId));
     const returns = known?.removed === true && this.#bugs.has('removed-id-returns');
     if (known !== null && !returns) throw EtcdError.of('memberExists');
-    this.#checkUrls(memberId, peerUrls);
-    const learners = this.all.filter((member) => member.isLearner).length;
-    if (isLearner && learners >= limits.learnersMax) throw EtcdError.of('tooManyLearners');
     const id = memberId;
     this.#set({ id, name: '', clientUrls: [], peerUrls, isLearner, removed: false });
+  }
+
+  /**
+   * What the proposer asks besides, as if the member had been added. Not asked when it is: another
+   * may have moved to the URL since, and members may differ in the limit. @throws EtcdError
+   */
+  checkAdded({ memberId, peerUrls, isLearner }: MemberAdd): void {
+    this.#checkUrls(memberId, peerUrls);
+    const learners = this.all.filter((member) => member.isLearner).length;
+    if (isLearner && learners > limits.learnersMax) throw EtcdError.of('tooManyLearners');
   }
 
   /** @throws EtcdError */

@@ -28,11 +28,12 @@ export function isAboutMembers(request: Request): boolean {
   return name === 'memberPublish' || name === 'memberUpdate' || isMembershipChange(request);
 }
 
-/** Tries the change and takes it back. Null: it would be made. */
+/** Tries the change and takes it back. Null: it may be proposed. */
 export function membershipError(parts: Parts, request: Request): EtcdError | null {
   assert(parts.journal.length === 0, 'a change is tried inside a command');
   try {
     evaluate(parts, request);
+    if (request.case === 'memberAdd') parts.members.checkAdded(request.value);
     return null;
   } catch (error) {
     if (error instanceof EtcdError) return error;

@@ -1,11 +1,11 @@
-import { assert } from '../lib/assert.ts';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { utf8 } from '../lib/bytes.ts';
+import { schemaMismatch } from '../lib/schema.ts';
+import { type ChainSum, NO_CHAIN } from './chain.ts';
 import { Origins } from './origins.ts';
+import { STATE_SCHEMA_VERSION } from './schema.ts';
 import type { StateStore } from './store.ts';
 
-/** A member that finds rows of a newer schema stops: it would not understand them. */
-const SCHEMA_VERSION = 1;
 export const META_KEY = utf8('meta');
 
 /** A compaction of rows that is under way. */
@@ -30,11 +30,8 @@ export interface Meta {
   /** The compact revision up to which rows are gone. */
   readonly compactedRevision: number;
   readonly progress: CompactionProgress | null;
-  /**
-   * A checksum over the outcome of every command since the beginning: equal on all members at an
-   * index.
-   */
-  readonly chain: number;
+  /** The checksum over outcomes. */
+  readonly chain: ChainSum;
   readonly origins: Origins;
   /** The entry that made the membership what it is; 0: the cluster began with it. */
   readonly confIndex: number;
@@ -56,7 +53,7 @@ function emptyMeta(): Meta {
     compactRevision: -1,
     compactedRevision: -1,
     progress: null,
-    chain: 0,
+    chain: NO_CHAIN,
     origins: new Origins(),
     confIndex: 0,
     keyCount: 0,
@@ -65,13 +62,15 @@ function emptyMeta(): Meta {
 
 export function encodeMeta(meta: Meta): Uint8Array {
   const writer = new BinaryWriter(256)
-    .varint(SCHEMA_VERSION)
+    .varint(STATE_SCHEMA_VERSION)
     .varint(meta.appliedIndex)
     .varint(meta.appliedTerm)
     .varint(meta.revision)
     .varint(meta.compactRevision + 1)
     .varint(meta.compactedRevision + 1)
-    .varint(meta.chain);
+    .varint(meta.chain.definition)
+    .varint(meta.chain.base)
+    .varint(meta.chain.value);
   const { progress } = meta;
   writer.varint(progress === null ? 0 : progress.table === 'history' ? 1 : 2);
   if (progress) writer.varint(progress.revision).bytes(progress.cursor);
@@ -82,14 +81,14 @@ export function encodeMeta(meta: Meta): Uint8Array {
 
 export function decodeMeta(row: Uint8Array): Meta {
   const reader = new BinaryReader(row);
-  const version = reader.varint();
-  assert(version === SCHEMA_VERSION, `rows of schema version ${version}`);
+  const mismatch = schemaMismatch(reader.varint(), STATE_SCHEMA_VERSION);
+  if (mismatch !== null) throw new Error(mismatch);
   const appliedIndex = reader.varint();
   const appliedTerm = reader.varint();
   const revision = reader.varint();
   const compactRevision = reader.varint() - 1;
   const compactedRevision = reader.varint() - 1;
-  const chain = reader.varint();
+  const chain = { definition: reader.varint(), base: reader.varint(), value: reader.varint() };
   const progress = readProgress(reader);
   const origins = Origins.read(reader);
   const confIndex = reader.varint();

@@ -1,3 +1,4 @@
+import { NO_CHAIN } from './chain.ts';
 import { GuardedStore } from './guarded_store.ts';
 import { encodeMeta, META_KEY, readMeta } from './meta.ts';
 import { Origins } from './origins.ts';
@@ -18,6 +19,7 @@ export function becomeNewCluster(store: StateStore): void {
     appliedIndex: 0,
     appliedTerm: 0,
     confIndex: 0,
+    chain: NO_CHAIN,
     origins: new Origins(),
   });
   guarded.put('meta', [{ key: META_KEY, value }]);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { limits } from '../config.ts';
 import { MemoryStateStore } from './memory_store.ts';
+import { STATE_SCHEMA_VERSION } from './schema.ts';
 import { SnapshotError, SnapshotReceiver } from './snapshot.ts';
 import { installed, range, Single } from './testing/single.ts';
 
@@ -82,6 +83,17 @@ describe('snapshots', () => {
     for (const [i, given] of broken.entries()) {
       expect(() => receive(given), `case ${i}`).toThrow(SnapshotError);
     }
+  });
+
+  it('of another release are refused before anything of them is kept', () => {
+    const [first = new Uint8Array()] = member.snapshotChunks();
+    // A record's kind, then the version.
+    expect(first[1]).toBe(STATE_SCHEMA_VERSION);
+    const older = first.slice();
+    older[1] = STATE_SCHEMA_VERSION - 1;
+    const receiver = new SnapshotReceiver(new MemoryStateStore());
+    expect(() => receiver.write(older)).toThrow(/written by an earlier release/);
+    expect(() => receiver.finish()).toThrow(SnapshotError);
   });
 
   it('leave the live tables alone until they are installed', () => {

@@ -2,6 +2,8 @@ import { limits } from '../config.ts';
 import { assert } from '../lib/assert.ts';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { crc32c } from '../lib/crc32c.ts';
+import { schemaMismatch } from '../lib/schema.ts';
+import { STATE_SCHEMA_VERSION } from './schema.ts';
 import { type Row, type StateStore, TABLES, type TableName } from './store.ts';
 
 /** The bytes that came are not a whole snapshot, or not one of ours. */
@@ -15,7 +17,6 @@ export class SnapshotError extends Error {
 const HEADER = 0;
 const TRAILER = 1;
 const FIRST_TABLE = 2;
-const FORMAT_VERSION = 1;
 
 /** What a snapshot is the state of. */
 export interface SnapshotPlace {
@@ -44,7 +45,7 @@ export class SnapshotWriter {
     const writer = new BinaryWriter(64 * 1024);
     if (this.#state === 'header') {
       const { index, term } = this.#place;
-      writer.varint(HEADER).varint(FORMAT_VERSION).varint(index).varint(term);
+      writer.varint(HEADER).varint(STATE_SCHEMA_VERSION).varint(index).varint(term);
       this.#state = 'rows';
     }
     while (writer.length < limits.snapshotChunkBytes) {
@@ -116,7 +117,8 @@ export class SnapshotReceiver {
       }
       refuseIf((kind === HEADER) !== (this.#place === null), 'out of order');
       if (kind === HEADER) {
-        refuseIf(reader.varint() !== FORMAT_VERSION, 'format of another version');
+        const mismatch = schemaMismatch(reader.varint(), STATE_SCHEMA_VERSION);
+        refuseIf(mismatch !== null, mismatch ?? '');
         this.#place = { index: reader.varint(), term: reader.varint() };
         continue;
       }

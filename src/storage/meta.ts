@@ -1,7 +1,11 @@
+import { schemaMismatch } from '../lib/schema.ts';
 import { blobOf, type Sql, type SqlValue } from './sql.ts';
 
-/** The version of all table layouts under storage/ and of the records in them. */
-const SCHEMA_VERSION = 1;
+/**
+ * The version of all table layouts under storage/ and of the records in them. 2: the log of a
+ * cluster begins after index 1. (The state's rows have a version of their own.)
+ */
+const SCHEMA_VERSION = 2;
 
 /**
  * Single values by name. Schema versions live here because the platform forbids
@@ -15,11 +19,8 @@ export class MetaTable {
     sql.run('CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID');
     const version = this.number('schemaVersion');
     if (version === null) this.set('schemaVersion', SCHEMA_VERSION);
-    else if (version !== SCHEMA_VERSION) {
-      throw new Error(
-        `the database has schema version ${version}, this release knows ${SCHEMA_VERSION}`,
-      );
-    }
+    const mismatch = schemaMismatch(version ?? SCHEMA_VERSION, SCHEMA_VERSION);
+    if (mismatch !== null) throw new Error(mismatch);
   }
 
   number(name: string): number | null {

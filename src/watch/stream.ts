@@ -35,6 +35,8 @@ export interface StreamOptions {
   revision(): number;
   /** Why the caller may not watch this range; null when it may. */
   refuse(key: Uint8Array, rangeEnd: Uint8Array): string | null;
+  /** Why who watches this range may not go on; null when it may. */
+  revoke(key: Uint8Array, rangeEnd: Uint8Array): string | null;
   /** Responses to a watch that asked for fragments stay below. */
   readonly frameBytesMax: number;
 }
@@ -124,7 +126,7 @@ export class WatchStream implements Outlet {
    */
   recheck(): void {
     for (const [id, { spec }] of [...this.#watches]) {
-      const reason = this.#options.refuse(spec.key, spec.rangeEnd ?? new Uint8Array(0));
+      const reason = this.#options.revoke(spec.key, spec.rangeEnd ?? new Uint8Array(0));
       if (reason === null) continue;
       this.#remove(id);
       this.#send({ watchId: id, canceled: true, cancelReason: reason });

@@ -16,16 +16,34 @@ export class EtcdMember extends DurableObject {
     sql.exec('UPDATE ' + name + ' SET v = ? WHERE k = ?', bytes, key);
     return bytes.length;
   }
+  become(version) {
+    const { sql } = this.ctx.storage;
+    sql.exec("UPDATE meta SET value = ? WHERE name = 'schemaVersion'", version);
+  }
 }
 export default { fetch: () => new Response() };
 `;
 
 interface Damager {
   flip(key: Uint8Array): Promise<number>;
+  become(version: number): Promise<void>;
 }
 
 /** Flips a bit in the middle of the row of a key, of one member of a cluster that is stopped. */
 export async function damageKey(dataDir: string, member: string, key: string): Promise<void> {
+  await inDatabase(dataDir, member, (damager) => damager.flip(new TextEncoder().encode(key)));
+}
+
+/** As if another release had written the database. */
+export async function setSchema(dataDir: string, member: string, version: number): Promise<void> {
+  await inDatabase(dataDir, member, (damager) => damager.become(version));
+}
+
+async function inDatabase(
+  dataDir: string,
+  member: string,
+  work: (damager: Damager) => Promise<unknown>,
+): Promise<void> {
   const miniflare = new Miniflare({
     ...databaseOptions(join(dataDir, member)),
     modules: true,
@@ -35,8 +53,7 @@ export async function damageKey(dataDir: string, member: string, key: string): P
   });
   try {
     const namespace = await miniflare.getDurableObjectNamespace('MEMBER');
-    const object = namespace.get(namespace.idFromName(`edgetcd/${member}`)) as unknown as Damager;
-    await object.flip(new TextEncoder().encode(key));
+    await work(namespace.get(namespace.idFromName(`edgetcd/${member}`)) as unknown as Damager);
   } finally {
     await miniflare.dispose();
   }

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { utf8 } from '../../src/lib/bytes.ts';
 import { bundleWorker, workerEntry } from '../../src/local/bundle.ts';
 import { compatibilityDate, compatibilityFlags } from '../../src/local/workerd.ts';
 import { eventually } from './cluster.ts';
+import { hello, operation, RawSession } from './raw_session.ts';
 import { openTextSocket } from './text_socket.ts';
 
 const PORT = 24_170;
@@ -89,5 +91,23 @@ describe('a member that sleeps', () => {
     const revisions = messages.map((text) => /"mod_revision":"(\d+)"/.exec(text)?.[1]);
     expect(revisions).toEqual([undefined, '2', '3']);
     socket.close();
+  });
+
+  it('goes on with a session, whose watch misses nothing and whose calls are answered', async () => {
+    await put('before');
+    const before = await term();
+    const session = await RawSession.open(`ws://${HOST}:${PORT}/v3/session`);
+    const key = utf8('a');
+    const writer = hello();
+    writer.operation(operation(1, '/v3/watch', { createRequest: { key } }));
+    session.send(writer.take());
+    await eventually('the watch', 5_000, () => session.answers.length === 2);
+    await sleep(EVICTION_MS);
+    writer.operation(operation(2, '/v3/kv/put', { key, value: utf8('after') }));
+    session.send(writer.take());
+    await eventually('both answers', 5_000, () => session.answers.length === 4);
+    expect(session.answers.sort()).toEqual(['1 ok', '1 ok', '2 ok', 'welcome 1']);
+    expect(await term()).toBeGreaterThan(before);
+    session.socket.close();
   });
 });

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { must } from '../../src/lib/assert.ts';
 import { CallFailed, call, currentRevision, encode, get, put } from './client.ts';
 import { eventually, freeFirstPort, Workshop } from './cluster.ts';
-import { damageKey } from './databases.ts';
+import { damageKey, setSchema } from './databases.ts';
 
 const workshop = new Workshop();
 afterEach(() => workshop.clear());
@@ -18,6 +18,12 @@ async function refusal(attempt: Promise<unknown>): Promise<string> {
     if (error instanceof CallFailed) return error.message;
     throw error;
   }
+}
+
+/** Why a member is not well. */
+async function health(url: string): Promise<string> {
+  const { reason } = (await (await fetch(`${url}/health`)).json()) as { reason: string };
+  return reason;
 }
 
 type Alarm = { readonly memberID?: string; readonly alarm: string };
@@ -100,6 +106,37 @@ describe('a row that has rotted', () => {
     // On its own return it finds out by itself, and does not start.
     second.killMember('m3');
     await second.waitFor(/m3 does not serve: .*checkInitialHashKV failed/, 30_000);
+    expect(await health(third)).toMatch(/checkInitialHashKV failed: the other members have other/);
+  }, 120_000);
+});
+
+describe('data of an earlier release', () => {
+  it('is left alone, and npm start says what can be done', async () => {
+    const dataDir = workshop.dataDir();
+    const port = await freeFirstPort();
+    const first = await workshop.launch({ dataDir, port });
+    await put(must(first.endpoints[0], 'an endpoint'), 'kept', 'yes');
+    await first.stop();
+
+    // One member: the others serve, and it says why it does not.
+    await setSchema(dataDir, 'm3', 1);
+    const second = await workshop.launch({ dataDir, port });
+    await second.waitFor(/m3 does not serve: .*earlier release.*copy its keys/, 30_000);
+    const [url = '', , third = ''] = second.endpoints;
+    expect(await health(third)).toMatch(/schema version 1, this one knows 2/);
+    expect(await get(url, 'kept')).toBe('yes');
+    await second.stop();
+
+    // All of them: there is nothing to wait for.
+    for (const member of ['m1', 'm2']) await setSchema(dataDir, member, 1);
+    const refused = workshop.run(['--data-dir', dataDir, '--port', String(port)]);
+    await refused.waitFor(/no member serves; the reasons are above/, 40_000);
+    expect(await refused.exited).not.toBe(0);
+
+    // Its release finds it as it was.
+    for (const member of ['m1', 'm2', 'm3']) await setSchema(dataDir, member, 2);
+    const again = await workshop.launch({ dataDir, port });
+    expect(await get(must(again.endpoints[2], 'an endpoint'), 'kept')).toBe('yes');
   }, 120_000);
 });
 

@@ -3,6 +3,8 @@ import { mapKey } from '../../src/lib/bytes.ts';
 import type { LoadedLog, MemberDisk } from '../../src/member/host.ts';
 import type { Entry, SnapshotMeta } from '../../src/raft/message.ts';
 import type { PersistBatch } from '../../src/raft/output.ts';
+import { Journal } from '../../src/state/journal.ts';
+import { Members, type Membership } from '../../src/state/member.ts';
 import type { KeyRange, Row, StateStore, TableName } from '../../src/state/store.ts';
 import type { DiskChange, DiskImage } from './disk_image.ts';
 
@@ -96,6 +98,12 @@ export class InstanceDisk implements MemberDisk {
 export function copyOf(image: DiskImage): StateStore {
   const copy = image.clone();
   return new InstanceStore(copy, (change) => copy.apply(change));
+}
+
+/** The members as an instance would know them that starts from these rows. */
+export function membersIn(image: DiskImage): Membership {
+  const store = new InstanceStore(image, () => assert(false, 'rows that are looked at change'));
+  return new Members(store, new Journal(), 0);
 }
 
 /**

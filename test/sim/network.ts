@@ -3,6 +3,7 @@ import type { SnapshotSource } from '../../src/member/host.ts';
 import type { RuntimeHost } from '../../src/member/runtime.ts';
 import type { MemberId, Message } from '../../src/raft/message.ts';
 import type { FrameBody, FrameReply } from '../../src/transport/frame.ts';
+import { membersIn } from './disk.ts';
 import type { Instance } from './instance.ts';
 import type { Member } from './member.ts';
 import type { Observer } from './observer.ts';
@@ -106,7 +107,7 @@ export class Network {
       if (receiver === null) return this.#world.after(this.#latencyMs(), fail);
       if (!this.#mayMeet(sender, receiver)) return;
       if (this.#isRemoved(sender, receiver)) {
-        if (mayTell(receiver, sender.id)) this.#tellRemoved(sender);
+        if (mayTell(this.#find(to), sender.id)) this.#tellRemoved(sender);
         return;
       }
       const receive = () => {
@@ -210,7 +211,7 @@ export class Network {
 
   /** A voter who runs knows that the member was removed: what a learner knows elects nobody. */
   isKnownRemoved(id: MemberId): boolean {
-    return this.#all().some(({ current }) => current !== null && mayTell(current, id));
+    return this.#all().some((member) => mayTell(member, id));
   }
 
   /** What it is told makes its server stop it. */
@@ -268,8 +269,13 @@ export class Network {
   }
 }
 
-/** The instance votes, and knows that the member does not any more. */
-function mayTell({ id, node }: Instance, removed: MemberId): boolean {
-  const { voters } = node.status.raft.confState;
-  return voters.includes(id) && node.machine.membership.isRemoved(BigInt(`0x${removed}`));
+/**
+ * The member runs, votes, and knows that the other does not any more: after a restart, too. Whoever
+ * has been told is gone, and could not help one that has forgotten it.
+ */
+function mayTell(member: Member | null, removed: MemberId): boolean {
+  if (member === null || member.current === null) return false;
+  const { voters } = member.current.node.status.raft.confState;
+  if (!voters.includes(member.id)) return false;
+  return membersIn(member.durable).isRemoved(BigInt(`0x${removed}`));
 }

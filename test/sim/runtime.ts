@@ -17,6 +17,7 @@ export function settingsOf(plan: Plan, id: MemberId): MemberSettings {
   const settings = memberSettings(`sim/${id}`, {
     ETCD_INITIAL_CLUSTER: plan.members.map((member) => `${member.id}=do://${member.id}`).join(','),
     ALLOW_NONE_AUTHENTICATION: 'yes',
+    ETCD_AUTO_COMPACTION_RETENTION: '1h',
   });
   return {
     ...settings,

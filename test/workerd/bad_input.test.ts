@@ -40,6 +40,7 @@ const MALFORMED: readonly (readonly [what: string, body: string])[] = [
   ['a comma at the end', '{"x":1,}'],
   ['a control character', '{"x":"\u0001"}'],
   ['an escape that is none', '{"x":"\\q"}'],
+  ['a mark of byte order', '\ufeff{}'],
   ['binary', '\u0000\u0001\u0002'],
   ['200 lists in one another', `{"x":${nested(200, '[', ']')}}`],
   ['100,000 lists in one another', nested(100_000, '[', ']')],

@@ -43,9 +43,9 @@ async function expectRefused(words: RegExp): Promise<void> {
 describe('a member whose database', () => {
   it('is of another schema version does not start, until its release does', async () => {
     await put('kept', 'yes', 'm3');
-    await spoil((sql) => sql.exec("UPDATE meta SET value = 2 WHERE name = 'schemaVersion'"));
-    await expectRefused(/the database has schema version 2, this release knows 1/);
     await spoil((sql) => sql.exec("UPDATE meta SET value = 1 WHERE name = 'schemaVersion'"));
+    await expectRefused(/written by an earlier release .schema version 1, this one knows 2.: go/);
+    await spoil((sql) => sql.exec("UPDATE meta SET value = 2 WHERE name = 'schemaVersion'"));
     await untilWritable('m3');
     expect(await readValue('kept', 'm3')).toBe('yes');
   });

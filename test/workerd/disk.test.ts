@@ -157,9 +157,11 @@ describe('a database that is not as it must be', () => {
   it('of another schema version is not opened', () =>
     inScratch('disk-schema', (scratch) => {
       scratch.disk().saveEpoch(1);
-      scratch.meta.set('schemaVersion', 2);
-      expect(open(scratch)).toThrow('the database has schema version 2, this release knows 1');
-      scratch.sql.run("UPDATE meta SET value = 1 WHERE name = 'schemaVersion'");
+      scratch.meta.set('schemaVersion', 1);
+      expect(open(scratch)).toThrow('written by an earlier release (schema version 1, this one');
+      scratch.sql.run("UPDATE meta SET value = 3 WHERE name = 'schemaVersion'");
+      expect(open(scratch)).toThrow('written by a later release (schema version 3, this one');
+      scratch.sql.run("UPDATE meta SET value = 2 WHERE name = 'schemaVersion'");
       expect(scratch.disk().load().epoch).toBe(1);
     }));
 

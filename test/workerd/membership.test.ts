@@ -47,6 +47,14 @@ it('a name that is no member’s is refused', async () => {
   expect((await post('/v3/kv/range', { key: 'YQ==' }, 'm4')).status).toBe(404);
 });
 
+it.each(['m1', 'm2', 'm3'])('a member elsewhere is refused by %s', async (endpoint) => {
+  const elsewhere = { peerURLs: ['http://127.0.0.1:2380'], isLearner: true };
+  const { status, json } = await post('/v3/cluster/member/add', elsewhere, endpoint);
+  expect([status, json['code']]).toEqual([400, 3]);
+  expect(json['message']).toMatch(/^edgetcd: .* has to be do:\/\/NAME$/);
+  expect(await members()).toHaveLength(3);
+});
+
 it('a learner is added by name and place, catches up, and serves what needs nobody else', async () => {
   await put('before', 'm4');
   const url = 'do://m4?location=weur';

@@ -204,6 +204,18 @@ describe('a WebSocket', () => {
     expect(nowhere.messages).toEqual(['Not Found']);
   });
 
+  it.each([
+    [1000, 1000],
+    [1001, 1000],
+    [3001, 3001],
+  ])('that its client closes with %i is closed with %i', async (code, answered) => {
+    const { socket, arrived, over } = await connect('/v3/watch');
+    socket.send(watchOf('closing'));
+    await arrived(1);
+    socket.close(code, 'done');
+    expect(await over()).toBe(`${answered} `);
+  });
+
   it('takes the protocol that a browser has to offer for its token', async () => {
     const headers = { 'sec-websocket-protocol': 'Bearer, abc' };
     const { response, socket } = await connect('/v3/watch', headers);
@@ -229,6 +241,19 @@ describe('a WebSocket', () => {
     expect(phases).toContain('/v3/watch saved');
     socket.close(1000);
   });
+});
+
+it('a WebSocket of a peer that the peer closes is closed here too', async () => {
+  const stub = env.MEMBER.getByName('edgetcd/m1');
+  const request = new Request('http://member/raft', { headers: { upgrade: 'websocket' } });
+  const { webSocket: socket } = await stub.fetch(request);
+  if (!socket) throw new Error('no WebSocket');
+  const closed = new Promise<number>((resolve) => {
+    socket.addEventListener('close', ({ code }) => resolve(code));
+  });
+  socket.accept();
+  socket.close(1000);
+  expect(await closed).toBe(1000);
 });
 
 describe('a lock that somebody holds', () => {

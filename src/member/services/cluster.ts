@@ -16,7 +16,7 @@ import { must } from '../../lib/assert.ts';
 import type { Membership } from '../../state/member.ts';
 import { listMembers } from '../belonging.ts';
 import { addedMemberId, idOfNumber, numberOfId } from '../identity.ts';
-import { mayAdd, mayPromote, mayRemove, successorOf } from '../reconfiguration.ts';
+import { mayAdd, mayLiveAt, mayPromote, mayRemove, successorOf } from '../reconfiguration.ts';
 import { type Route, type ServiceHost, unary } from './service.ts';
 
 /** How often a member looks whether it has applied what its leader has. */
@@ -75,6 +75,7 @@ async function addMember(
   { peerURLs, isLearner }: MemberAddRequest,
   context: CallContext,
 ) {
+  mayLiveAt(host, peerURLs);
   mayAdd(host, isLearner);
   const { clusterToken } = host.settings;
   const id = await addedMemberId(peerURLs, clusterToken, host.clock.wallClockMs());

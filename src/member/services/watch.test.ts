@@ -132,6 +132,10 @@ describe('a watch', () => {
     host.streams.recheck();
     host.put('a');
     expect(take()).toEqual(['0 created 0', '0 1']);
+    // For another watch on the stream it is looked at again.
+    session.receive(requests.create('ab'));
+    const ended = 'rpc error: code = Unauthenticated desc = etcdserver: invalid auth token';
+    expect(take()).toEqual([`-1 created canceled ${ended} 0`]);
     host.rights.delete('ann');
     host.streams.recheck();
     host.put('a');
@@ -149,7 +153,6 @@ describe('a watch', () => {
     session.closed();
     expect(take()).toEqual(['0 created 0', '0 1']);
     host.put('a');
-    host.caller = EtcdError.of('authOldRevision');
     const resumed = host.open(saved);
     host.member.settle();
     resumed.session.receive(requests.create('ab'));

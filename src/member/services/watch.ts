@@ -1,5 +1,5 @@
 import type { CallContext } from '../../api/call.ts';
-import type { Caller } from '../../api/caller.ts';
+import { type Caller, NOBODY } from '../../api/caller.ts';
 import { EtcdError } from '../../api/error.ts';
 import { Watch, type WatchRequest, type WatchResponseSchema } from '../../api/gen/rpc_pb.ts';
 import { limits } from '../../config.ts';
@@ -36,21 +36,26 @@ export function watchService(host: ServiceHost): StreamRoute {
 /** A client's stream: whose it is, and when it is told of progress. */
 class WatchSession implements StreamSession<typeof Watch.method.watch.input>, OpenWatchStream {
   readonly #host: ServiceHost;
-  readonly #context: CallContext;
   readonly #stream: WatchStream;
   /** Who watches; null before the first watch. */
   #username: string | null;
 
   constructor(host: ServiceHost, sink: Sink, context: CallContext, saved: SavedSession | null) {
     this.#host = host;
-    this.#context = context;
     this.#username = saved?.username ?? null;
     const options: StreamOptions = {
       hub: host.watches,
       port: sink,
       header: (revision) => host.watchStreams.header(revision),
       revision: () => host.machine.revision,
-      refuse: (key, rangeEnd) => this.#refuse(key, rangeEnd),
+      refuse: (key, rangeEnd) =>
+        complaint(() => {
+          const caller = host.caller(context);
+          authorizeWatch(host, caller, key, rangeEnd);
+          this.#username = caller.username;
+        }),
+      revoke: (key, rangeEnd) =>
+        complaint(() => authorizeWatch(host, this.#watcher(), key, rangeEnd)),
       frameBytesMax: host.settings.requestBytesMax + limits.frameOverheadBytes,
     };
     this.#stream = saved ? WatchStream.resume(saved.stream, options) : new WatchStream(options);
@@ -88,28 +93,25 @@ class WatchSession implements StreamSession<typeof Watch.method.watch.input>, Op
     this.#host.watchStreams.changed(this);
   }
 
-  /** etcd puts the error into the response as gRPC prints it. */
-  #refuse(key: Uint8Array, rangeEnd: Uint8Array): string | null {
-    try {
-      const caller = this.#caller();
-      authorizeWatch(this.#host, caller, key, rangeEnd);
-      this.#username = caller.username;
-      return null;
-    } catch (error) {
-      if (!(error instanceof EtcdError)) throw error;
-      return `rpc error: code = ${codeName(error.code)} desc = ${error.message}`;
-    }
-  }
-
   /**
-   * A token is looked at when the first watch is created. It may end while the watches go on, as in
-   * etcd; what counts from then on is what the user may do now.
+   * The token is looked at whenever a watch is created, as in etcd. It may end while the watches go
+   * on; what counts for them is what their user may do now.
    */
-  #caller(): Caller {
-    const { machine } = this.#host;
-    if (this.#username === null) return this.#host.caller(this.#context);
-    const authRevision = BigInt(machine.auth.revision);
+  #watcher(): Caller {
+    if (this.#username === null) return NOBODY;
+    const authRevision = BigInt(this.#host.machine.auth.revision);
     return { username: this.#username, authRevision, internal: false };
+  }
+}
+
+/** etcd puts the error into the response as gRPC prints it. */
+function complaint(check: () => void): string | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (!(error instanceof EtcdError)) throw error;
+    return `rpc error: code = ${codeName(error.code)} desc = ${error.message}`;
   }
 }
 

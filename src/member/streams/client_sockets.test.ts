@@ -100,7 +100,25 @@ describe('a WebSocket on a stream', () => {
     sockets.received(socket.webSocket, utf8(CREATE + CREATE).slice().buffer);
     expect(told).toEqual(['open null', ...Array(3).fill('receive createRequest')]);
     expect(socket.told).toEqual(Array(3).fill('{"result":{"watch_id":"3"}}'));
-    sockets.closed(socket.webSocket);
+    sockets.closed(socket.webSocket, null);
+    expect(told.at(-1)).toBe('closed');
+  });
+
+  it.each([
+    [1000, ['close 1000 ']],
+    [1005, ['close 1000 ']],
+    [1006, ['close 1000 ']],
+    [2999, ['close 1000 ']],
+    [3000, ['close 3000 ']],
+    [4999, ['close 4999 ']],
+    [5000, ['close 1000 ']],
+    [null, []],
+  ])('that is closed with %s is answered', (code, answer) => {
+    const platform = new Platform();
+    const { sockets, told, ...rest } = platform.instance();
+    const socket = platform.connect({ sockets, ...rest }, '/v3/watch');
+    sockets.closed(socket.webSocket, code);
+    expect(socket.told).toEqual(answer);
     expect(told.at(-1)).toBe('closed');
   });
 
@@ -150,7 +168,7 @@ describe('a WebSocket on a unary method', () => {
     instance.sockets.received(socket.webSocket, '{}');
     const { signal } = must(instance.calls[0], 'a call');
     expect(signal.aborted).toBe(false);
-    instance.sockets.closed(socket.webSocket);
+    instance.sockets.closed(socket.webSocket, null);
     expect(signal.aborted).toBe(true);
   });
 });

@@ -69,7 +69,9 @@ export class ClientSockets {
     this.#sockets.get(socket)?.receive(data);
   }
 
-  closed(socket: WebSocket): void {
+  /** @param code what the client closed with; null: its connection broke, and nobody hears us */
+  closed(socket: WebSocket, code: number | null): void {
+    if (code !== null) answerClose(socket, code);
     const client = this.#sockets.get(socket);
     if (!client) return;
     this.#sockets.delete(socket);
@@ -116,6 +118,19 @@ function attach(client: SocketClient, attachment: Attachment): void {
     client.socket.serializeAttachment(attachment);
   } catch {
     // Only that: the attachment before it stays.
+  }
+}
+
+/**
+ * The platform leaves a hibernating socket's half of the closing handshake to us, and a client
+ * waits for it with its connection open. Codes that only say how it was closed may not be sent.
+ */
+function answerClose(socket: WebSocket, code: number): void {
+  const isSendable = code === CloseCode.normal || (code >= 3000 && code <= 4999);
+  try {
+    socket.close(isSendable ? code : CloseCode.normal, '');
+  } catch {
+    // It was we who closed it.
   }
 }
 

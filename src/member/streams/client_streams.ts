@@ -4,6 +4,7 @@ import { encodeError } from '../../api/error-body.ts';
 import { methodOf } from '../../api/methods.ts';
 import type { Welcome } from '../../api/session-answer.ts';
 import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
+import { textOf } from '../../lib/bytes.ts';
 import type { Calls } from '../session/calls.ts';
 import { Sessions } from '../session/sessions.ts';
 import { ClientSockets, type Hibernation } from './client_sockets.ts';
@@ -16,7 +17,7 @@ import { Streams, type StreamsHost } from './streams.ts';
 /** What a member that runs does for clients that stay for longer than one answer. */
 export interface ClientStreamsHost extends StreamsHost {
   /** What sessions call. */
-  readonly calls: Pick<Calls, 'begin'>;
+  readonly sessionCalls: Pick<Calls, 'begin'>;
   /** Who this is, for sessions. */
   identity(): Omit<Welcome, 'version'>;
   readonly leaderName: string | null;
@@ -29,17 +30,20 @@ export interface ClientStreamsHost extends StreamsHost {
  */
 export class ClientStreams {
   readonly #sockets: ClientSockets;
+  readonly #checkCurrent: () => void;
   #host: ClientStreamsHost | null = null;
   #streams: Streams | null = null;
 
-  constructor(platform: Hibernation) {
+  /** @param checkCurrent throws at an instance of the object that another one has replaced */
+  constructor(platform: Hibernation, checkCurrent: () => void) {
+    this.#checkCurrent = checkCurrent;
     this.#sockets = new ClientSockets(platform);
   }
 
   /** The member runs: streams are taken in, and those of sleeping sockets go on. */
   start(host: ClientStreamsHost): void {
     const streams = new Streams(host);
-    const sessions = new Sessions(host.calls, streams, () => host.identity());
+    const sessions = new Sessions(host.sessionCalls, streams, () => host.identity());
     this.#host = host;
     this.#streams = streams;
     this.#sockets.start({
@@ -66,12 +70,17 @@ export class ClientStreams {
     this.#streams?.leaderChanged();
   }
 
+  /**
+   * A message may concern nothing but memory (a watch is cancelled, or asked how far it is): an
+   * instance that was replaced would go on with a stream whose events nobody tells it any more.
+   */
   received(socket: WebSocket, data: string | ArrayBuffer): void {
+    this.#checkCurrent();
     this.#sockets.received(socket, data);
   }
 
-  closed(socket: WebSocket): void {
-    this.#sockets.closed(socket);
+  closed(socket: WebSocket, code: number | null): void {
+    this.#sockets.closed(socket, code);
   }
 
   /** @param reason why the member does not run, if it does not */
@@ -80,7 +89,8 @@ export class ClientStreams {
     const streams = this.#streams;
     if (host === null || streams === null) return unavailable(reason);
     if (call.delivery === 'socket') return this.#sockets.accept(call);
-    const body = await request.text();
+    // Not as text: that drops a mark of byte order, which is not for us to forgive.
+    const body = textOf(new Uint8Array(await request.arrayBuffer()));
     if (call.delivery === 'wait') return this.#wait(host, call, body, request.signal);
     const format = call.delivery === 'events' ? serverSentEvents(body) : jsonLines;
     const headers = () => ({

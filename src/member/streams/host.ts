@@ -26,7 +26,7 @@ export function streamsHost(runtime: Runtime, server: StreamsServer): ClientStre
   };
   return {
     ...observer,
-    calls: new Calls(runtime, observer),
+    sessionCalls: new Calls(runtime, observer),
     identity: () => runtime.sessionIdentity,
     electionTimeoutMs: runtime.settings.electionTimeoutMs,
     get leaderKnown() {

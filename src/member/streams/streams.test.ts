@@ -146,6 +146,13 @@ describe('a stream is refused', () => {
     expect(streams.count).toBe(member.streamsMax);
   });
 
+  it('but not one of 5,000, which a member must serve', () => {
+    const { member, open, streams } = setUp();
+    member.streamsMax = limits.streamsMax;
+    for (let i = 0; i < 5_000; i++) open();
+    expect(streams.count).toBe(5_000);
+  });
+
   it('when its caller is', () => {
     const { member, open, service } = setUp();
     member.admit = () => {

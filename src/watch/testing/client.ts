@@ -127,6 +127,7 @@ export class Client implements StreamPort {
       header,
       revision: () => this.#host.revision(),
       refuse: () => this.refusal,
+      revoke: () => this.refusal,
       frameBytesMax: this.#frameBytesMax,
     };
   }

@@ -77,6 +77,7 @@ export class Checkers implements Observer {
       quiescent: false,
     });
     this.state.started(instance);
+    this.configurations.started(instance, this.#view(instance));
   }
 
   stepped(instance: Instance): void {

@@ -1,4 +1,4 @@
-import { type ConfState, EntryKind } from '../../../src/raft/message.ts';
+import { type ConfState, type Entry, EntryKind } from '../../../src/raft/message.ts';
 import type { PersistBatch } from '../../../src/raft/output.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Instance } from '../instance.ts';
@@ -34,13 +34,9 @@ export class ConfigurationChecker {
     return this.#upTo(Number.POSITIVE_INFINITY).slice(0, 2);
   }
 
-  /**
-   * What may be in force at a member that has applied so much and commits the entry: several
-   * entries may be committed at once, changes among them, and those count from then on.
-   */
-  between(applied: number, index: number): ConfState[] {
-    const open = this.#made.filter((made) => made.index > applied && made.index <= index);
-    return [...this.#upTo(applied).slice(0, 1), ...open.map(({ confState }) => confState)];
+  /** By whose members the entry is committed: those before it, also when it changes them. */
+  countedFor(index: number): ConfState {
+    return this.#upTo(index - 1)[0] ?? nobody();
   }
 
   /** M6: what the core counts with and what the state machine tells are what the log says. */
@@ -61,9 +57,19 @@ export class ConfigurationChecker {
     });
   }
 
+  /** A restarted member knows of its log what its rows say. */
+  started(instance: Instance, view: View): void {
+    this.#checkKnown(instance, [...view.uncommitted.values()]);
+  }
+
   /** M2, before a leader writes a change: none is under way, and its term is established. */
   writing(instance: Instance, view: View, { entries }: PersistBatch): void {
     const { role, term, commit } = instance.node.status.raft;
+    const first = entries[0]?.index ?? 0;
+    if (entries.some(({ kind }) => kind === EntryKind.confChange)) {
+      const kept = [...view.uncommitted.values()].filter(({ index }) => index < first);
+      this.#checkKnown(instance, [...kept, ...entries]);
+    }
     if (role !== 'leader') return;
     const changes = entries.filter(
       ({ kind, term: of }) => kind === EntryKind.confChange && of === term,
@@ -80,6 +86,19 @@ export class ConfigurationChecker {
     const committed = Math.min(commit, this.#log.lastIndex);
     holds(this.#log.termAt(committed) === term, 'M2', () => {
       return `${instance.name} proposes the change ${change.index} in term ${term}, where nothing is committed`;
+    });
+  }
+
+  /**
+   * Whoever holds a change knows that the one before it is committed: so nobody stands for election
+   * in a configuration that is older than the one before the last.
+   */
+  #checkKnown({ name, node }: Instance, log: readonly Entry[]): void {
+    const { commit } = node.status.raft;
+    const open = log.filter(({ kind, index }) => kind === EntryKind.confChange && index > commit);
+    holds(open.length <= 1, 'M2', () => {
+      const indexes = open.map(({ index }) => index).join(' and ');
+      return `${name} holds the changes ${indexes}, and knows only that ${commit} is committed`;
     });
   }
 

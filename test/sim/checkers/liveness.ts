@@ -81,8 +81,9 @@ export class LivenessChecker {
     const request = create(RangeRequestSchema, { key: utf8('k0'), rangeEnd: utf8('k9') });
     for (const member of this.#members) {
       let open = 2;
-      // A change that removes it may be under way still.
+      // A change that removes it may be under way still, or made while the one before was asked.
       const belongs = () => this.#members.includes(member);
+      if (!belongs()) continue;
       const again = (error: EtcdError | null, retry: () => void) => {
         if (error === null) open -= 1;
         else if (belongs()) retry();

@@ -89,7 +89,7 @@ export class LogChecker {
       const entry = view.uncommitted.get(index) ?? live.entry(index);
       if (entry !== null) {
         view.uncommitted.delete(index);
-        if (this.#log.commit(entry, instance.name)) this.#checkQuorum(instance, view, entry);
+        if (this.#log.commit(entry, instance.name)) this.#checkQuorum(instance, entry);
       } else if (index <= live.snapshot.index) this.#checkSnapshot(instance);
       else {
         // In memory only: a follower may know that an entry is committed before it has written it.
@@ -142,18 +142,13 @@ export class LogChecker {
   }
 
   /** L6: enough disks hold it, so that no later leader can be without it. */
-  #checkQuorum(instance: Instance, view: View, entry: Entry): void {
-    const has = (id: MemberId) => this.#holds(id, entry.index, entry.term);
-    const configs = this.#configurations.between(view.applied, entry.index);
-    holds(
-      configs.some((config) => isQuorum(config, has)),
-      'L6',
-      () => {
-        const [config] = configs;
-        const { length } = config?.voters.filter(has) ?? [];
-        return `${instance.name} commits ${entry.index}/${entry.term}, which ${length} of ${config?.voters.length} disks hold`;
-      },
-    );
+  #checkQuorum(instance: Instance, { index, term }: Entry): void {
+    const config = this.#configurations.countedFor(index);
+    const has = (id: MemberId) => this.#holds(id, index, term);
+    holds(isQuorum(config, has), 'L6', () => {
+      const { length } = config.voters.filter(has);
+      return `${instance.name} commits ${index}/${term}, which ${length} of ${config.voters.length} disks hold`;
+    });
   }
 
   #holds(id: MemberId, index: number, term: number): boolean {
@@ -164,16 +159,16 @@ export class LogChecker {
 
   /**
    * A leader that has counted an entry of its own term commits no further than to a change of
-   * configuration before it: then the change is of an earlier term.
+   * configuration before it: then the change may be of an earlier term. The entry that was counted
+   * is on the disks of a majority of those who were members before the change.
    */
   #stopsAtChange(instance: Instance, view: View, status: RaftStatus): boolean {
     if (this.#log.at(view.commit).entry.kind !== EntryKind.confChange) return false;
     const { live } = instance.disk;
+    const config = this.#configurations.countedFor(view.commit);
     for (let index = view.commit + 1; index <= live.lastIndex; index++) {
       if (live.termAt(index) !== status.term) continue;
-      const has = (id: MemberId) => this.#holds(id, index, status.term);
-      const configs = this.#configurations.between(view.applied, view.commit - 1);
-      return configs.some((config) => isQuorum(config, has));
+      return isQuorum(config, (id) => this.#holds(id, index, status.term));
     }
     return false;
   }

@@ -1,6 +1,5 @@
 import type { ErrorName } from '../../../src/api/error.ts';
 import type { Command } from '../../../src/api/gen/command_pb.ts';
-import { limits } from '../../../src/config.ts';
 import type { ConfState } from '../../../src/raft/message.ts';
 
 /** Who belongs to the cluster, as the commands of the log say. */
@@ -37,8 +36,6 @@ export class ModelMembers {
 
   #add({ memberId, isLearner }: { memberId: bigint; isLearner: boolean }): ErrorName | null {
     if (this.#members.has(memberId) || this.#removed.has(memberId)) return 'memberExists';
-    const learners = [...this.#members.values()].filter((learns) => learns).length;
-    if (isLearner && learners >= limits.learnersMax) return 'tooManyLearners';
     this.#members.set(memberId, isLearner);
     return null;
   }

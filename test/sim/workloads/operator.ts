@@ -82,8 +82,10 @@ export class OperatorWorkload implements Workload {
   #add(leader: Instance): void {
     const joiner = this.#cluster.join();
     const isLearner = chance(this.#scene.prng, 0.7);
-    // It may be there before it is added, or some time after.
-    this.#scene.world.afterAbout(this.#scene.world.plan.electionTimeoutMs, () => joiner.start());
+    // It may be there before it is added, or some time after; the end of all faults starts it, too.
+    this.#scene.world.afterAbout(this.#scene.world.plan.electionTimeoutMs, () => {
+      if (joiner.current === null) joiner.start();
+    });
     const peerUrls = [`do://${joiner.id}`];
     const value = create(MemberAddSchema, { memberId: numberOf(joiner.id), peerUrls, isLearner });
     this.#propose(
