@@ -29,7 +29,7 @@ afterAll(async () => {
   await workshop.clear();
 }, 30_000);
 
-/** Without ids, times, sizes, addresses and versions, and without the widths that depend on them. */
+/** Without ids, times, sizes, addresses, versions, and without the widths that depend on them. */
 function plain(text: string): string {
   return text
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
