@@ -6,6 +6,9 @@ import { limits } from '../config.ts';
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n');
 const TELLING_BYTES = 3;
 
+/** Who speaks both, as curl, wants pages: clients of gRPC offer HTTP/2 alone. */
+const PROTOCOLS = ['http/1.1', 'h2'];
+
 export interface FrontOptions {
   readonly host: string;
   readonly port: number;
@@ -31,7 +34,7 @@ export class Front {
     this.#server =
       tls === null
         ? createServer({ noDelay: true, allowHalfOpen: true }, accept)
-        : createTlsServer({ ...tls, ALPNProtocols: ['h2', 'http/1.1'] }, accept);
+        : createTlsServer({ ...tls, ALPNProtocols: PROTOCOLS }, accept);
   }
 
   /** @throws Error when the port cannot be had */
