@@ -5,7 +5,7 @@ import { must } from '../src/lib/assert.ts';
 import { workerEntry } from '../src/local/bundle.ts';
 import { LocalCluster } from '../src/local/cluster.ts';
 import { Output } from '../src/local/output.ts';
-import { planPorts } from '../src/local/ports.ts';
+import { planPeerPorts, planPorts } from '../src/local/ports.ts';
 import { findFirstPort, leaderFirst, type System } from './system.ts';
 
 const size = 3;
@@ -52,8 +52,12 @@ export async function startCluster(signal: AbortSignal, restart = false): Promis
 }
 
 async function openCluster(dataDir: string, restart: boolean): Promise<LocalCluster> {
-  const port = await findFirstPort((first) => planPorts(first, size));
-  const options = { port, size, name: null, dataDir, logLevel: 'warn', restart } as const;
+  const port = await findFirstPort((first) => {
+    const ports = planPorts(first, size);
+    return [...ports, ...planPeerPorts(ports)];
+  });
+  const shared = { port, size, name: null, dataDir, logLevel: 'warn', restart } as const;
+  const options = { ...shared, grpc: true };
   return LocalCluster.open(
     { ...options, defaults: { port, size, name: 'bench' } },
     {

@@ -5,6 +5,7 @@ import { builtinGenerator } from './builtin.ts';
 import { startCluster } from './cluster.ts';
 import { etcdVersion, startEtcd } from './etcd.ts';
 import { fill } from './fill.ts';
+import { measureGrpc } from './grpc/grpc_series.ts';
 import { machineFacts } from './machine.ts';
 import { type Bench, measureAll } from './measure.ts';
 import { help, type Options, readOptions, UsageError } from './options.ts';
@@ -45,8 +46,10 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<void>
     const series = await measureAll(bench);
     const results = series.map((item) => summarize(item, options.seconds));
     const sessions = options.sessions ? await measureSessions(bench, results) : [];
-    console.log(`\n${renderReport(facts, results, sessions)}`);
-    if (options.json !== null) writeJson(options.json, { facts, options, results, sessions });
+    const grpc = options.grpc ? await measureGrpc(bench) : [];
+    console.log(`\n${renderReport(facts, results, sessions, grpc)}`);
+    const all = { facts, options, results, sessions, grpc };
+    if (options.json !== null) writeJson(options.json, all);
   } finally {
     await Promise.all(systems.map((system) => system.stop()));
   }

@@ -20,6 +20,8 @@ export interface Options {
   readonly json: string | null;
   /** Loads sessions, too. */
   readonly sessions: boolean;
+  /** And puts by gRPC. */
+  readonly grpc: boolean;
   /** Leaves wrk alone even where it is installed. */
   readonly builtin: boolean;
   /** null: the usual comparison instead. */
@@ -64,6 +66,7 @@ the same over sessions, against the best that etcd's gateway has done.
   --value-bytes N         size of a value (default: 256)
   --json FILE             also writes everything as JSON
   --no-sessions           without the part about sessions, which etcd does not have
+  --no-grpc               without the part about puts by gRPC
   --builtin               the built-in load generator even where wrk is installed
   --help                  this text
 
@@ -95,6 +98,7 @@ const flags = {
   'value-bytes': { type: 'string', default: '256' },
   json: { type: 'string' },
   'no-sessions': { type: 'boolean', default: false },
+  'no-grpc': { type: 'boolean', default: false },
   builtin: { type: 'boolean', default: false },
   scale: { type: 'boolean', default: false },
   parts: { type: 'string', default: scaleParts.join(',') },
@@ -128,6 +132,7 @@ export function readOptions(argv: readonly string[]): Options | null {
     valueBytes: intIn(values['value-bytes'], 0, 1_000_000, '--value-bytes'),
     json: values.json ?? null,
     sessions: !values['no-sessions'],
+    grpc: !values['no-grpc'] && list(values.kinds).includes('put'),
     builtin: values.builtin,
     scale: values.scale ? scaleOptions(values) : null,
   };

@@ -1,3 +1,4 @@
+import type { GrpcSummary } from './grpc/grpc_series.ts';
 import type { MachineFacts } from './machine.ts';
 import type { SessionSummary } from './session/session_series.ts';
 import type { SeriesSummary, SystemSummary } from './summary.ts';
@@ -9,6 +10,7 @@ export function renderReport(
   facts: MachineFacts,
   list: readonly SeriesSummary[],
   sessions: readonly SessionSummary[] = [],
+  grpc: readonly GrpcSummary[] = [],
 ): string {
   const puts = list.filter(({ kind }) => kind === 'put');
   const rates =
@@ -17,6 +19,10 @@ export function renderReport(
   if (sessions.length > 0) {
     const what = "operations at once over at most 6 sockets; ratio: to etcd's best gateway rate";
     parts.push(`Sessions: ${what}`, renderRows(sessionRows(sessions)));
+  }
+  if (grpc.length > 0) {
+    const what = 'through the bridge of npm start; us of CPU for a put: of the bridge, of all';
+    parts.push(`Puts by gRPC, ${what}`, renderRows(grpcRows(grpc)));
   }
   if (puts.some(({ rowsPerPut }) => rowsPerPut.some((entry) => entry.rowsPerPut !== null))) {
     parts.push('Rows written per put, by member', renderRows(rowsPerPutRows(puts)));
@@ -49,6 +55,32 @@ function rateRows(list: readonly SeriesSummary[]): Row[] {
     ...(etcd === null ? [] : [...systemCells(etcd), fixed(ratio, 2)]),
   ]);
   return [compared ? [...head, ...etcdHead] : head, ...rows];
+}
+
+function grpcRows(list: readonly GrpcSummary[]): Row[] {
+  const head = [
+    'conns',
+    'ours/s',
+    'p50',
+    'p99',
+    'errors',
+    'etcd/s',
+    'ratio',
+    'bridge us',
+    'all us',
+  ];
+  const rows = list.map((each) => [
+    whole(each.connections),
+    whole(each.perSecond),
+    fixed(each.p50Ms, 2),
+    fixed(each.p99Ms, 2),
+    whole(each.errors),
+    each.etcdPerSecond === null ? '-' : whole(each.etcdPerSecond),
+    fixed(each.ratio, 2),
+    fixed(each.bridgeUs, 0),
+    fixed(each.allUs, 0),
+  ]);
+  return [head, ...rows];
 }
 
 function sessionRows(sessions: readonly SessionSummary[]): Row[] {

@@ -27,9 +27,17 @@ const below = ['watch', 'transport', 'storage', 'metrics', 'state', 'raft', 'api
 const node = 'node:';
 const layers: Readonly<Record<string, Layer>> = {
   worker: { values: ['gateway', 'member'], packages: ['cloudflare:workers'] },
-  local: { values: ['config', 'api'], packages: [node, 'miniflare', 'esbuild', 'cac', 'capnp-es'] },
-  grpc: { values: ['api', 'client'], packages: [node, '@grpc/grpc-js', '@bufbuild/protobuf'] },
+  local: {
+    values: ['config', 'api', 'grpc', 'backend', 'bbolt'],
+    packages: [node, 'miniflare', 'esbuild', 'cac', 'capnp-es'],
+  },
+  grpc: {
+    values: ['api', 'config', 'metrics', 'backend'],
+    packages: [node, '@grpc/grpc-js', '@bufbuild/protobuf', 'ws', 'cac'],
+  },
   client: { values: ['api'], packages: ['@bufbuild/protobuf'] },
+  backend: { values: ['bbolt', 'state', 'api', 'config'], packages: ['@bufbuild/protobuf'] },
+  bbolt: { values: [] },
   gateway: { values: ['api', 'config', 'metrics'], types: ['member'], packages: ['hono'] },
   member: { values: below, packages: ['@bufbuild/protobuf', 'cloudflare:workers', 'jose'] },
   watch: { values: ['state', 'api', 'config'], packages: ['@bufbuild/protobuf'] },

@@ -36,7 +36,7 @@ export class SessionSocket {
 
   async open(version: number): Promise<void> {
     await once(this.#socket as unknown as NodeJS.EventEmitter, 'open');
-    this.#socket.on('message', (data) => this.#received(data));
+    this.#socket.on('message', (data) => this.#received(data as Buffer));
     this.#socket.on('close', () => this.#lost());
     this.#writer.hello({ version, token: null, requireLeader: false });
     for (let id = 1; id <= this.#operations; id++) this.#issue(id);

@@ -148,6 +148,7 @@ export const ERRORS = {
     'edgetcd: this deployment is closed: set the secret ETCD_ROOT_PASSWORD to have ' +
       'authentication enabled, or ALLOW_NONE_AUTHENTICATION=yes to serve everyone who can reach it',
   ],
+  slowClient: [Code.unavailable, 'edgetcd: the client does not read what it asked for'],
   verifyOnlyToken: [Code.unknown, 'auth: token signing attempted with verify-only key'],
   tooManyUsers: [Code.resourceExhausted, 'edgetcd: too many users'],
   tooManyRoles: [Code.resourceExhausted, 'edgetcd: too many roles'],

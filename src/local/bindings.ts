@@ -1,15 +1,24 @@
 import type { MemberRecord } from './directory.ts';
 import { HOST } from './ports.ts';
 
-/** One member of the local cluster: client and peer traffic share its port. */
+/** One member of the local cluster. */
 export interface MemberAddress {
   readonly name: string;
+  /** Where clients connect to. */
   readonly port: number;
+  /**
+   * Where the member itself listens, for its peers, and for clients that want no gRPC: the same
+   * port where gRPC is off.
+   */
+  readonly peerPort: number;
 }
 
 /** Members are m1, m2 … in the order of their ports. */
-export function memberAddresses(ports: readonly number[]): MemberAddress[] {
-  return ports.map((port, i) => ({ name: `m${i + 1}`, port }));
+export function memberAddresses(
+  ports: readonly number[],
+  peerPorts: readonly number[] = ports,
+): MemberAddress[] {
+  return ports.map((port, i) => ({ name: `m${i + 1}`, port, peerPort: peerPorts[i] ?? port }));
 }
 
 export function memberUrl(port: number): string {
@@ -57,7 +66,7 @@ export function memberBindings(self: MemberAddress, input: BindingsInput): Recor
 }
 
 function initialCluster(members: readonly MemberAddress[]): string {
-  return members.map(({ name, port }) => `${name}=${memberUrl(port)}`).join(',');
+  return members.map(({ name, peerPort }) => `${name}=${memberUrl(peerPort)}`).join(',');
 }
 
 /** The variables of a member that joins: it is told where the others were when it was added. */

@@ -6,8 +6,9 @@ import { type ClusterRecord, checkRecord, DataDirectory } from './directory.ts';
 import { messageOf, StartError } from './error.ts';
 import { DirectoryLock } from './lock.ts';
 import { SupervisedMember } from './member.ts';
+import { MemberFront } from './member_front.ts';
 import type { Output } from './output.ts';
-import { planPorts, portIsFree } from './ports.ts';
+import { planPeerPorts, planPorts, portIsFree } from './ports.ts';
 import { killNow } from './process.ts';
 
 const leftoverTimeoutMs = 3_000;
@@ -29,6 +30,7 @@ export class LocalCluster {
   /** It is one member of a cluster that runs elsewhere. */
   readonly joined: boolean;
   private readonly lock: DirectoryLock;
+  private readonly fronts: readonly MemberFront[];
 
   constructor(
     name: string,
@@ -38,6 +40,9 @@ export class LocalCluster {
     joined = false,
   ) {
     this.joined = joined;
+    this.fronts = members.flatMap(({ address }) =>
+      address.port === address.peerPort ? [] : [new MemberFront(address)],
+    );
     this.name = name;
     this.directory = directory;
     this.members = members;
@@ -57,7 +62,9 @@ export class LocalCluster {
       const kept = directory.readRecord();
       const plan = planCluster(options, kept, directory.path);
       const removed = kept?.removed ?? [];
-      const addresses = memberAddresses(plan.ports).filter(({ name }) => !removed.includes(name));
+      const peerPorts = options.grpc ? planPeerPorts(plan.ports) : plan.ports;
+      const all = memberAddresses(plan.ports, peerPorts);
+      const addresses = all.filter(({ name }) => !removed.includes(name));
       if (addresses.length === 0) {
         throw new StartError(`all members in ${directory.path} were removed from their cluster`);
       }
@@ -81,7 +88,7 @@ export class LocalCluster {
               script,
               bindings: memberBindings(address, shared),
               persistPath: directory.memberPath(address.name),
-              port: address.port,
+              port: address.peerPort,
             },
             restart: options.restart,
             output: context.output,
@@ -98,6 +105,7 @@ export class LocalCluster {
 
   /** @throws StartError when a member's process does not come up */
   async start(): Promise<void> {
+    for (const front of this.fronts) await front.listen();
     const starts = this.members.map((member) =>
       member.start().catch((error) => {
         throw new StartError(`${member.address.name} does not start: ${messageOf(error)}`);
@@ -117,6 +125,7 @@ export class LocalCluster {
 
   /** Ends all members at once and frees the directory. */
   kill(): void {
+    for (const front of this.fronts) front.close();
     for (const member of this.members) {
       member.kill();
       this.directory.removePid(member.address.name);
@@ -148,11 +157,13 @@ export async function endLeftovers(lock: DirectoryLock, output: Output): Promise
 }
 
 async function checkPorts(addresses: readonly MemberAddress[]): Promise<void> {
-  for (const { name, port } of addresses) {
-    if (await portIsFree(port)) continue;
-    throw new StartError(
-      `port ${port} is in use (member ${name}); choose another first port with --port`,
-    );
+  for (const { name, port, peerPort } of addresses) {
+    for (const wanted of new Set([port, peerPort])) {
+      if (await portIsFree(wanted)) continue;
+      throw new StartError(
+        `port ${wanted} is in use (member ${name}); choose another first port with --port`,
+      );
+    }
   }
 }
 

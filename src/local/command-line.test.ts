@@ -10,6 +10,7 @@ test('nothing said: the data directory or a default decides', () => {
     dataDir: resolve('.edgetcd'),
     logLevel: 'info',
     restart: true,
+    grpc: true,
     defaults: { port: 2379, size: 3, name: 'edgetcd' },
   });
 });

@@ -18,6 +18,8 @@ export interface StartOptions {
   readonly dataDir: string;
   readonly logLevel: LogLevel;
   readonly restart: boolean;
+  /** Whether the client ports serve gRPC beside HTTP. */
+  readonly grpc: boolean;
   readonly defaults: { readonly port: number; readonly size: number; readonly name: string };
 }
 
@@ -66,6 +68,13 @@ function commandLine() {
     .option('--log-level <level>', `Members' lines shown: ${logLevels.join(', ')}`, {
       default: 'info',
     })
+    .option(
+      '--grpc <on>',
+      'Serve gRPC on the client ports too; the members listen one port higher',
+      {
+        default: 'true',
+      },
+    )
     .option('--no-restart', 'Leave a member dead when its process dies')
     .usage('[flags]')
     .example('npm start')
@@ -96,6 +105,7 @@ function validate(flags: Readonly<Record<string, unknown>>): StartOptions {
     dataDir: resolve(single(flags['dataDir'], '--data-dir')),
     logLevel: logLevel(single(flags['logLevel'], '--log-level')),
     restart: flags['restart'] === true,
+    grpc: onOff(flags['grpc'], '--grpc'),
     defaults,
   };
 }
@@ -125,6 +135,11 @@ export function intIn(text: string, low: number, high: number, flag: string): nu
 export function oneOf(text: string, allowed: readonly string[], flag: string): string {
   if (allowed.includes(text)) return text;
   throw new UsageError(`${flag} must be one of ${allowed.join(', ')}, not "${text}"`);
+}
+
+/** A switch that is on unless it is turned off: `--grpc=false`. */
+export function onOff(value: unknown, flag: string): boolean {
+  return oneOf(single(value, flag), ['true', 'false'], flag) === 'true';
 }
 
 export function logLevel(text: string): LogLevel {

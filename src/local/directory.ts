@@ -24,6 +24,8 @@ export interface MemberRecord {
   readonly cluster: string;
   readonly name: string;
   readonly port: number;
+  /** Where it listens itself, beside a client port that serves gRPC too. */
+  readonly peerPort?: number;
   readonly peerUrl: string;
   /** Names and peer URLs of those who were members before. */
   readonly peers: readonly (readonly [string, string])[];

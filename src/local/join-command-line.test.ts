@@ -16,6 +16,7 @@ test('the first start needs a cluster and a name', () => {
     user: null,
     logLevel: 'info',
     restart: true,
+    grpc: true,
   });
 });
 

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import { cac } from 'cac';
-import { clusterName, intIn, logLevel, optional, single } from './command-line.ts';
+import { clusterName, intIn, logLevel, onOff, optional, single } from './command-line.ts';
 import { messageOf, UsageError } from './error.ts';
 import { type LogLevel, logLevels } from './output.ts';
 
@@ -20,6 +20,8 @@ export interface JoinOptions {
   readonly user: string | null;
   readonly logLevel: LogLevel;
   readonly restart: boolean;
+  /** Whether its client port serves gRPC beside HTTP; decided at its first start. */
+  readonly grpc: boolean;
 }
 
 /** @returns null when it asked for help, which has been printed then. @throws UsageError */
@@ -44,8 +46,11 @@ function commandLine() {
     .command('', 'Start one more member, of a cluster that runs; add it unless it is added already')
     .option('--join <url>', 'A member of the cluster, by its client URL; once, at the first start')
     .option('--name <member>', 'What the new member is called')
-    .option('--port <port>', 'Its port, for clients and peers (default: a free one)')
-    .option('--peer-url <url>', 'Where its peers reach it (default: http://127.0.0.1:<port>)')
+    .option('--port <port>', 'Its port for clients (default: a free one); for peers: the next one')
+    .option('--peer-url <url>', 'Where its peers reach it (default: http://127.0.0.1:<port + 1>)')
+    .option('--grpc <on>', 'Serve gRPC on its port too; off: peers use the same port', {
+      default: 'true',
+    })
     .option('--data-dir <dir>', 'Where its data lives (default: .edgetcd-<name>)')
     .option('--learner', 'Add it as a learner: it catches up without a vote, until it is promoted')
     .option('--secret-from <dir>', "The cluster's data directory; PEER_SECRET goes before it", {
@@ -88,6 +93,7 @@ function validate(flags: Readonly<Record<string, unknown>>): JoinOptions {
     user: optional(flags, 'user', userAndPassword),
     logLevel: logLevel(single(flags['logLevel'], '--log-level')),
     restart: flags['restart'] === true,
+    grpc: onOff(flags['grpc'], '--grpc'),
   };
 }
 

@@ -12,7 +12,7 @@ import type { JoinOptions } from './join-command-line.ts';
 import { DirectoryLock } from './lock.ts';
 import { SupervisedMember } from './member.ts';
 import type { Output } from './output.ts';
-import { freePort, portIsFree } from './ports.ts';
+import { freePort, planPeerPorts, portIsFree } from './ports.ts';
 
 /**
  * Takes the data directory of one member more, has the cluster add it when it is the first time,
@@ -33,9 +33,11 @@ export async function openMember(
       throw new StartError(`${directory.path} holds a whole cluster; choose another --data-dir`);
     }
     const record = directory.readMember() ?? (await enlist(options, directory, context));
-    const address = { name: record.name, port: options.port ?? record.port };
-    if (!(await portIsFree(address.port))) {
-      throw new StartError(`port ${address.port} is in use; choose another with --port`);
+    const port = options.port ?? record.port;
+    const address = { name: record.name, port, peerPort: record.peerPort ?? port };
+    for (const wanted of new Set([address.port, address.peerPort])) {
+      if (await portIsFree(wanted)) continue;
+      throw new StartError(`port ${wanted} is in use; choose another with --port`);
     }
     const member = await supervised(options, context, { record, address, directory, lock });
     return new LocalCluster(record.cluster, directory, [member], lock, true);
@@ -57,7 +59,8 @@ async function enlist(
   }
   const secret = environment['PEER_SECRET'] || secretOf(options.secretFrom);
   const port = options.port ?? (await freePort());
-  const peerUrl = options.peerUrl ?? memberUrl(port);
+  const peerPort = options.grpc ? await peerPortFor(port) : port;
+  const peerUrl = options.peerUrl ?? memberUrl(peerPort);
   if (!isPeerUrl(peerUrl)) {
     throw new StartError(`--peer-url must name a host and a port, as http://10.0.0.4:${port}`);
   }
@@ -74,9 +77,16 @@ async function enlist(
     );
   }
   const cluster = environment['EDGETCD_CLUSTER'] || defaults.clusterName;
-  const record: MemberRecord = { version: 1, cluster, name, port, peerUrl, peers, secret };
+  const shared = { version: 1, cluster, name, port, peerUrl, peers, secret } as const;
+  const record: MemberRecord = peerPort === port ? shared : { ...shared, peerPort };
   directory.writeMember(record);
   return record;
+}
+
+/** The next port, as with etcd, or any. */
+async function peerPortFor(port: number): Promise<number> {
+  const [next = 0] = planPeerPorts([port]);
+  return (await portIsFree(next)) ? next : freePort();
 }
 
 /** The members, with this one among them. */
@@ -128,7 +138,7 @@ async function supervised(
       script: await bundleWorker(context.workerEntry),
       bindings,
       persistPath: directory.memberPath(address.name),
-      port: address.port,
+      port: address.peerPort,
     },
     restart: options.restart,
     output,

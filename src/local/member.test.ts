@@ -28,7 +28,7 @@ async function settled(answer: (asked: number) => readonly [number, string]) {
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   const member = new SupervisedMember({
-    address: { name: 'm1', port },
+    address: { name: 'm1', port, peerPort: port },
     spec: { script: '', bindings: {}, persistPath: '', port },
     restart: false,
     output: new Output('error'),

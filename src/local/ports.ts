@@ -22,6 +22,21 @@ export function planPorts(first: number, size: number): number[] {
   return Array.from({ length: size }, (_, i) => first + i);
 }
 
+/**
+ * The ports at which members themselves listen, beside those of clients: etcd's is the next one,
+ * 2380. Where the clients' ports follow one another, so do these behind them.
+ * @throws StartError when they do not fit
+ */
+export function planPeerPorts(ports: readonly number[]): number[] {
+  const isDense = ports.some((port) => ports.includes(port + 1));
+  const planned = ports.map((port) => port + (isDense ? ports.length : 1));
+  if (planned.every((port) => port <= portMax)) return planned;
+  throw new StartError(
+    `the members' own ports, ${planned.join(', ')}, do not fit below ${portMax + 1}; ` +
+      'choose a lower --port, or --grpc=false, which needs none',
+  );
+}
+
 /** Whether nobody listens there now. */
 export function portIsFree(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {

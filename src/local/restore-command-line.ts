@@ -11,6 +11,8 @@ export interface RestoreOptions {
   readonly name: string;
   readonly size: number;
   readonly port: number;
+  /** Takes a file of etcd's that has no hash, or another one. */
+  readonly skipHashCheck: boolean;
 }
 
 /** @returns null when it asked for help, which has been printed then. @throws UsageError */
@@ -18,11 +20,15 @@ export function readRestoreCommandLine(argv: readonly string[]): RestoreOptions 
   const cli = cac('npm run restore --');
   cli
     .command('', 'Make a new cluster that begins with the state of a snapshot')
-    .option('--snapshot <file>', 'The snapshot: what `npm run snapshot` saved')
+    .option(
+      '--snapshot <file>',
+      'The snapshot: of `npm run snapshot`, or of `etcdctl snapshot save`',
+    )
     .option('--data-dir <dir>', 'Where the new cluster is to live; it must not exist yet')
     .option('--name <cluster>', 'Its name', { default: productDefaults.clusterName })
     .option('--size <members>', `${sizes.join(', ')} members`, { default: 3 })
     .option('--port <port>', 'First client port', { default: productDefaults.clientPort })
+    .option('--skip-hash-check', "Take a copy of etcd's database, which has no hash")
     .usage('--snapshot <file> --data-dir <dir> [flags]')
     .example('npm run restore -- --snapshot backup.db --data-dir .restored')
     .example('npm start -- --data-dir .restored');
@@ -45,6 +51,7 @@ export function readRestoreCommandLine(argv: readonly string[]): RestoreOptions 
       name: clusterName(single(options['name'], '--name')),
       size: Number(oneOf(single(options['size'], '--size'), sizes.map(String), '--size')),
       port: intIn(single(options['port'], '--port'), 1, 65_535, '--port'),
+      skipHashCheck: options['skipHashCheck'] === true,
     };
   } catch (error) {
     throw new UsageError(`${messageOf(error)}\nnpm run restore -- --help lists the flags`);

@@ -2,15 +2,14 @@ import { workerEntry } from './bundle.ts';
 import { restoreCluster } from './restore.ts';
 import { readRestoreCommandLine } from './restore-command-line.ts';
 import { run } from './run.ts';
-import { StoredSnapshot } from './snapshot_file.ts';
+import { openSnapshot } from './snapshot_source.ts';
 
 async function main(argv: readonly string[]): Promise<number> {
   const options = readRestoreCommandLine(argv);
   if (options === null) return 0;
-  const snapshot = StoredSnapshot.open(options.snapshot);
+  const snapshot = openSnapshot(options.snapshot, options.skipHashCheck);
   try {
-    const { revision, cluster, version } = snapshot.info;
-    console.log(`${options.snapshot}: revision ${revision} of cluster ${cluster}, by ${version}`);
+    console.log(`${options.snapshot}: ${snapshot.title}`);
     await restoreCluster(snapshot, options, workerEntry);
   } finally {
     snapshot.close();

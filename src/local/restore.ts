@@ -8,7 +8,7 @@ import { StartError, systemCode } from './error.ts';
 import { DirectoryLock } from './lock.ts';
 import { planPorts } from './ports.ts';
 import type { RestoreOptions } from './restore-command-line.ts';
-import type { StoredSnapshot } from './snapshot_file.ts';
+import type { SnapshotSource } from './snapshot_source.ts';
 import { miniflareOptions } from './workerd.ts';
 
 /** The part of a member that fills its database; see src/member/member.ts. */
@@ -23,7 +23,7 @@ interface Restorable {
  * @throws StartError; nothing is left behind then
  */
 export async function restoreCluster(
-  snapshot: StoredSnapshot,
+  snapshot: SnapshotSource,
   options: RestoreOptions,
   workerEntry: string,
 ): Promise<void> {
@@ -66,7 +66,7 @@ export async function restoreCluster(
 
 /** Writes one member's database. */
 async function fill(
-  snapshot: StoredSnapshot,
+  snapshot: SnapshotSource,
   object: string,
   spec: Pick<Parameters<typeof miniflareOptions>[0], 'script' | 'persistPath' | 'bindings'>,
 ): Promise<void> {

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import {
   CHUNK_PREFIX_BYTES,
   chunkLength,
@@ -10,11 +9,11 @@ import {
   type SnapshotInfo,
 } from '../api/snapshot_file.ts';
 import { StartError, systemCode } from './error.ts';
-
-const READ_BYTES = 1024 * 1024;
+import { hashOf, readAt } from './file.ts';
+import type { SnapshotSource } from './snapshot_source.ts';
 
 /** A snapshot on disk, which may be larger than memory. Its hash has been checked. */
-export class StoredSnapshot {
+export class StoredSnapshot implements SnapshotSource {
   readonly info: SnapshotInfo;
   readonly bytes: number;
   readonly #file: number;
@@ -37,7 +36,7 @@ export class StoredSnapshot {
     }
     try {
       const { size } = fstatSync(file);
-      const { info, headBytes } = readSnapshotHead(read(file, 0, SNAPSHOT_HEAD_BYTES_MAX));
+      const { info, headBytes } = readSnapshotHead(readAt(file, 0, SNAPSHOT_HEAD_BYTES_MAX));
       checkHash(file, size);
       return new StoredSnapshot(file, size, info, headBytes);
     } catch (error) {
@@ -47,12 +46,17 @@ export class StoredSnapshot {
     }
   }
 
+  get title(): string {
+    const { revision, cluster, version } = this.info;
+    return `revision ${revision} of cluster ${cluster}, by ${version}`;
+  }
+
   /** The chunks of the state. */
   *chunks(): Generator<Uint8Array> {
     const end = this.bytes - SNAPSHOT_HASH_BYTES;
     for (let at = this.#headBytes; at < end; ) {
-      const length = chunkLength(read(this.#file, at, CHUNK_PREFIX_BYTES));
-      yield read(this.#file, at + CHUNK_PREFIX_BYTES, length);
+      const length = chunkLength(readAt(this.#file, at, CHUNK_PREFIX_BYTES));
+      yield readAt(this.#file, at + CHUNK_PREFIX_BYTES, length);
       at += CHUNK_PREFIX_BYTES + length;
     }
   }
@@ -65,24 +69,9 @@ export class StoredSnapshot {
 /** etcd's words, for those who search for them. */
 function checkHash(file: number, size: number): void {
   const end = size - SNAPSHOT_HASH_BYTES;
-  const hash = createHash('sha256');
-  for (let at = 0; at < end; at += READ_BYTES) {
-    hash.update(read(file, at, Math.min(READ_BYTES, end - at)));
-  }
-  const actual = hash.digest('hex');
-  const expected = Buffer.from(read(file, Math.max(0, end), SNAPSHOT_HASH_BYTES)).toString('hex');
+  const actual = hashOf(file, end);
+  const stored = readAt(file, Math.max(0, end), SNAPSHOT_HASH_BYTES);
+  const expected = Buffer.from(stored).toString('hex');
   if (actual === expected) return;
   throw new SnapshotFileError(`expected sha256 ${expected}, got ${actual}: the file is not whole`);
-}
-
-/** So many bytes from there, or fewer at the end of the file. */
-function read(file: number, at: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let done = 0;
-  while (done < length) {
-    const got = readSync(file, bytes, done, length - done, at + done);
-    if (got === 0) break;
-    done += got;
-  }
-  return bytes.subarray(0, done);
 }

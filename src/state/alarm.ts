@@ -86,14 +86,14 @@ export function evaluateAlarm(alarms: Alarms, request: AlarmRequest): AlarmRespo
   return create(AlarmResponseSchema, { alarms: echo });
 }
 
-function keyOfAlarm({ memberID, alarm }: AlarmMember): Uint8Array {
+export function keyOfAlarm({ memberID, alarm }: AlarmMember): Uint8Array {
   const key = new Uint8Array(9);
   new DataView(key.buffer).setBigUint64(0, memberID);
   key[8] = alarm;
   return key;
 }
 
-function alarmOfKey(key: Uint8Array): AlarmMember {
+export function alarmOfKey(key: Uint8Array): AlarmMember {
   const memberID = new DataView(key.buffer, key.byteOffset).getBigUint64(0);
   const alarm = key[8] === AlarmType.CORRUPT ? AlarmType.CORRUPT : AlarmType.NOSPACE;
   return create(AlarmMemberSchema, { memberID, alarm });

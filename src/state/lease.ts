@@ -17,7 +17,7 @@ import type { Journal } from './journal.ts';
 import { keyAfter, prefixRange } from './key_range.ts';
 import type { Mvcc } from './mvcc.ts';
 import { OverlayTable, type RowCodec } from './overlay_table.ts';
-import type { StateStore } from './store.ts';
+import type { Row, StateStore } from './store.ts';
 import { validateLeaseGrant } from './validate.ts';
 
 /** A lease as the log knows it. When it runs out is the leader's business, not the state's. */
@@ -92,11 +92,9 @@ export class Leases {
   add(id: bigint, ttlSeconds: bigint): void {
     const { count, generation } = this.#totals;
     this.#setTotals({ count: count + 1, generation: generation + 1 });
-    const row = new BinaryWriter(24)
-      .int64(ttlSeconds)
-      .int64(ttlSeconds)
-      .varint(generation + 1);
-    this.table.set(rowKey(LEASE_ROWS, id), row.finish(), null);
+    const lease = { id, ttlSeconds, grantedTtlSeconds: ttlSeconds, generation: generation + 1 };
+    const { key, value } = leaseRow(lease);
+    this.table.set(key, value, null);
   }
 
   /** One that exists, and whose keys are gone. */
@@ -124,8 +122,8 @@ export class Leases {
   }
 
   #setTotals({ count, generation }: Totals): void {
-    const row = new BinaryWriter(12).varint(count).varint(generation).finish();
-    this.table.set(TOTALS_KEY, row, this.table.get(TOTALS_KEY));
+    const { key, value } = leaseTotalsRow(count, generation);
+    this.table.set(key, value, this.table.get(key));
   }
 }
 
@@ -176,6 +174,26 @@ export function deleteKey(leases: Leases, mvcc: Mvcc, key: Uint8Array): boolean 
   mvcc.delete(old);
   leases.move(key, old.lease, 0n);
   return true;
+}
+
+export function leaseRow({ id, ttlSeconds, grantedTtlSeconds, generation }: Lease): Row {
+  const row = new BinaryWriter(24).int64(ttlSeconds).int64(grantedTtlSeconds).varint(generation);
+  return { key: rowKey(LEASE_ROWS, id), value: row.finish() };
+}
+
+export function attachmentRow(id: bigint, key: Uint8Array): Row {
+  return { key: rowKey(ATTACHMENT_ROWS, id, key), value: EMPTY_BYTES };
+}
+
+/** How many leases there are, and the generation of the newest. */
+export function leaseTotalsRow(count: number, generation: number): Row {
+  const row = new BinaryWriter(12).varint(count).varint(generation);
+  return { key: TOTALS_KEY, value: row.finish() };
+}
+
+/** The lease of a row of the table; null: it is another kind of row. */
+export function leaseOfRow({ key, value }: Row): Lease | null {
+  return key[0] === LEASE_ROWS ? decodeLease(idOf(key), value) : null;
 }
 
 function rowKey(kind: number, id: bigint, key: Uint8Array = EMPTY_BYTES): Uint8Array {

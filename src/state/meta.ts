@@ -79,7 +79,7 @@ export function encodeMeta(meta: Meta): Uint8Array {
   return writer.finish();
 }
 
-function decodeMeta(row: Uint8Array): Meta {
+export function decodeMeta(row: Uint8Array): Meta {
   const reader = new BinaryReader(row);
   const mismatch = schemaMismatch(reader.varint(), STATE_SCHEMA_VERSION);
   if (mismatch !== null) throw new Error(mismatch);

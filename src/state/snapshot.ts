@@ -72,13 +72,13 @@ export class SnapshotWriter {
 
 /** Writes the chunks of a snapshot into the store's staging tables, in order. */
 export class SnapshotReceiver {
-  readonly #store: StateStore;
+  readonly #store: Pick<StateStore, 'stagePut'>;
   #place: SnapshotPlace | null = null;
   #rowCount = 0;
   #checksum = 0;
   #complete = false;
 
-  constructor(store: StateStore) {
+  constructor(store: Pick<StateStore, 'stagePut'>) {
     this.#store = store;
   }
 

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { assert, must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
-import { planPorts, portIsFree } from '../../src/local/ports.ts';
+import { planPeerPorts, planPorts, portIsFree } from '../../src/local/ports.ts';
 import { sendSignal } from '../../src/local/process.ts';
 
 const bootstrap = fileURLToPath(new URL('../../src/local/bootstrap.mjs', import.meta.url));
@@ -169,7 +169,8 @@ export class Workshop {
 /** A first port whose whole plan is free now, below the range that outgoing connections use. */
 export async function freeFirstPort(size = 3): Promise<number> {
   for (let first = 10_100 + (process.pid % 100) * 20; first < 12_700; first += 7) {
-    const free = await Promise.all(planPorts(first, size).map(portIsFree));
+    const ports = planPorts(first, size);
+    const free = await Promise.all([...ports, ...planPeerPorts(ports)].map(portIsFree));
     if (free.every(Boolean)) return first;
   }
   throw new Error('no free ports');

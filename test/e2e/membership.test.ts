@@ -14,6 +14,7 @@ interface Member {
   readonly ID: string;
   readonly name?: string;
   readonly peerURLs: readonly string[];
+  readonly clientURLs: readonly string[];
   readonly isLearner?: boolean;
 }
 
@@ -93,7 +94,7 @@ describe('members of a local cluster come and go', () => {
     const history = await writing;
 
     const left = [...cluster.endpoints, fourth.url].filter(
-      (url) => !leaving.peerURLs.includes(url),
+      (url) => !leaving.clientURLs.includes(url),
     );
     expect(left).toHaveLength(3);
     let revision = 0;
@@ -129,11 +130,15 @@ describe('members of a local cluster come and go', () => {
       enough: () => replaced,
     });
     const oldId = await idOf(first, 'm3');
+    const { peerURLs } = must(
+      (await members(first)).find(({ ID }) => ID === oldId),
+      'm3 is a member',
+    );
     rmSync(join(dataDir, 'm3'), { recursive: true });
     cluster.killMember('m3');
     await cluster.waitFor(/m3 does not serve: .*has lost its data/, 40_000);
     await change(first, 'remove', { ID: oldId });
-    await change(first, 'add', { peerURLs: [third] });
+    await change(first, 'add', { peerURLs });
     await eventually('m3 serves again', 40_000, async () => {
       return call(third, '/v3/kv/range', { key: 'YQ==' }).then(
         () => true,

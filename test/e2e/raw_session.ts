@@ -15,7 +15,7 @@ export class RawSession {
 
   constructor(url: string) {
     this.socket = new WebSocket(url, { perMessageDeflate: false });
-    this.socket.on('message', (data, isBinary) => this.#received(data, isBinary));
+    this.socket.on('message', (data, isBinary) => this.#received(data as Buffer, isBinary));
     this.socket.on('close', (code, reason) => {
       this.closed = `${code} ${reason}`;
     });

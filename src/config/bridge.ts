@@ -1,0 +1,36 @@
+/** Limits of the process that serves gRPC for a cluster. Units are the last word of a name. */
+export const bridgeLimits = {
+  /** One message of a stream to the bridge: a watch's response may hold a thousand revisions. */
+  messageBytesMax: 256 * 1024 * 1024,
+  /** An endpoint that does not take a connection for so long is passed over. */
+  connectMs: 3_000,
+  /** Operations that the bridge has for a member leave in frames of about this size. */
+  frameBytes: 256 * 1024,
+  /**
+   * Connections of the bridge for one token: with four, 64 writers get two to three times what
+   * they get with one, and more than four change nothing. Another one is opened when all have this
+   * many calls under way.
+   */
+  links: 4,
+  callsPerLink: 4,
+  /** How often the bridge looks at its connections. */
+  sweepMs: 1_000,
+  /** A member that owes answers and says nothing is asked after half of this, and then given up. */
+  silenceMs: 10_000,
+  /** A connection without operations: its client has gone, or its token has been renewed. */
+  idleMs: 60_000,
+  /** What waits for a client of the bridge before its source is held back. */
+  highWaterBytes: 1024 * 1024,
+  /** A client that shares its source, which goes on, is sent away beyond this. */
+  bufferBytesMax: 64 * 1024 * 1024,
+  /** A watch that would be shared, and is not let in for so long, gets a source of its own. */
+  joinMs: 1_000,
+  /** etcd's limit on streams of one connection is 2^32 - 1; a client's own is 100 without one. */
+  streamsPerConnectionMax: 1_000_000,
+  /** A new connection that makes no request for so long is not looked at any further. */
+  openingMs: 100,
+  /** What a client may send before it has seen any settings: 64 KiB of bodies, and headers. */
+  openingBytesMax: 256 * 1024,
+  /** A connection to the bridge that sends nothing by which it could be told what it speaks. */
+  firstBytesMs: 60_000,
+} as const;

@@ -1,0 +1,107 @@
+import {
+  create,
+  createRegistry,
+  type DescFile,
+  fromBinary,
+  type MessageInitShape,
+  toBinary,
+} from '@bufbuild/protobuf';
+import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
+import { Code } from '../api/error.ts';
+import { file_election } from '../api/gen/election_pb.ts';
+import { file_health } from '../api/gen/health_pb.ts';
+import { file_lock } from '../api/gen/lock_pb.ts';
+import {
+  file_reflection,
+  type ServerReflectionRequest,
+  ServerReflectionRequestSchema,
+  ServerReflectionResponseSchema,
+} from '../api/gen/reflection_pb.ts';
+import { file_rpc } from '../api/gen/rpc_pb.ts';
+
+type Answer = MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse'];
+
+/** What is served; what these files import belongs to them. */
+const FILES = [file_rpc, file_lock, file_election, file_health, file_reflection];
+
+/** Tools of before 2023 ask under the first name. The messages are the same. */
+const NAMES = ['grpc.reflection.v1alpha.ServerReflection', 'grpc.reflection.v1.ServerReflection'];
+
+/** gRPC's reflection: grpcurl and its like need no .proto files. */
+export function addReflectionService(server: Server): void {
+  const encode = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
+  const asBuffer = (bytes: Buffer): Buffer => bytes;
+  const info = (call: ServerDuplexStream<Buffer, Uint8Array>): void => {
+    call.on('data', (bytes: Buffer) => call.write(answer(bytes)));
+    call.on('end', () => call.end());
+  };
+  for (const name of NAMES) {
+    server.register(`/${name}/ServerReflectionInfo`, info, encode, asBuffer, 'bidi');
+  }
+}
+
+function answer(bytes: Uint8Array): Uint8Array {
+  const originalRequest = fromBinary(ServerReflectionRequestSchema, bytes);
+  const messageResponse = answerTo(originalRequest);
+  const fields = { validHost: originalRequest.host, originalRequest, messageResponse };
+  return toBinary(
+    ServerReflectionResponseSchema,
+    create(
+      ServerReflectionResponseSchema,
+      fields as MessageInitShape<typeof ServerReflectionResponseSchema>,
+    ),
+  );
+}
+
+function answerTo({ messageRequest }: ServerReflectionRequest): Answer {
+  switch (messageRequest.case) {
+    case 'listServices': {
+      const served = FILES.flatMap(({ services }) => services.map(({ typeName }) => typeName));
+      const service = [...served, NAMES[0] ?? ''].sort().map((name) => ({ name }));
+      return { case: 'listServicesResponse', value: { service } };
+    }
+    case 'fileByFilename':
+      return descriptorOf(fileNamed(messageRequest.value));
+    case 'fileContainingSymbol':
+      return descriptorOf(fileOf(messageRequest.value));
+    default:
+      return failure(Code.notFound, 'there are no extensions');
+  }
+}
+
+/** The file that declares a message, an enumeration, a service, or a method of one. */
+function fileOf(symbol: string): DescFile | undefined {
+  const registry = createRegistry(...FILES);
+  const parent = symbol.slice(0, symbol.lastIndexOf('.'));
+  const own = symbol.replace('grpc.reflection.v1alpha.', 'grpc.reflection.v1.');
+  return (registry.get(own) ?? registry.getService(parent))?.file;
+}
+
+function fileNamed(path: string): DescFile | undefined {
+  return FILES.flatMap(withImports).find(({ name }) => `${name}.proto` === path);
+}
+
+function descriptorOf(file: DescFile | undefined): Answer {
+  if (file === undefined) return failure(Code.notFound, 'not found');
+  const fileDescriptorProto = withImports(file).map(({ proto }) =>
+    toBinary(FileDescriptorProtoSchema, proto),
+  );
+  return { case: 'fileDescriptorResponse', value: { fileDescriptorProto } };
+}
+
+/** The file, and those that it needs. */
+function withImports(file: DescFile): DescFile[] {
+  const files = new Set<DescFile>();
+  const add = (each: DescFile): void => {
+    if (files.has(each)) return;
+    files.add(each);
+    each.dependencies.forEach(add);
+  };
+  add(file);
+  return [...files];
+}
+
+function failure(errorCode: number, errorMessage: string): Answer {
+  return { case: 'errorResponse', value: { errorCode, errorMessage } };
+}

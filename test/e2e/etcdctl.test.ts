@@ -1,0 +1,299 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startEtcd } from '../../bench/etcd.ts';
+import { leaderFirst, type System } from '../../bench/system.ts';
+import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
+import { Etcdctl, hasEtcd, hasEtcdctl } from './etcdctl.ts';
+
+/** Debian's etcdctl against a cluster of ours and one of etcd: it must say the same of both. */
+
+const workshop = new Workshop();
+const stop = new AbortController();
+let cluster: RunningCluster;
+let etcd: System;
+let ours: Etcdctl;
+let theirs: Etcdctl;
+
+beforeAll(async () => {
+  if (!hasEtcd || !hasEtcdctl) return;
+  const dataDir = workshop.dataDir();
+  cluster = await workshop.launch({ dataDir, port: await freeFirstPort() });
+  const members = cluster.endpoints.map((url, i) => ({ name: `m${i + 1}`, url, pid: null }));
+  const urls = (await leaderFirst(members, stop.signal)).map(({ url }) => url);
+  etcd = await startEtcd(stop.signal);
+  ours = new Etcdctl(urls);
+  theirs = new Etcdctl(etcd.members.map(({ url }) => url));
+}, 90_000);
+afterAll(async () => {
+  await etcd?.stop();
+  await workshop.clear();
+}, 30_000);
+
+/** Without ids, times, sizes, addresses, versions, and without the widths that depend on them. */
+function plain(text: string): string {
+  return text
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replace(/"ts":[^,]*,/g, '')
+    .replace(/(http:\/\/)?127\.0\.0\.1:\d+/g, 'URL')
+    .replace(/"(cluster_id|member_id|raft_term|ID|leader|term)":\d+/gi, '"$1":N')
+    .replace(/"(raftIndex|raftAppliedIndex|raftTerm|dbSize|dbSizeInUse|hash)":\d+/g, '"$1":N')
+    .replace(/"(ClusterID|MemberID|RaftTerm)" : \d+/g, '"$1" : N')
+    .replace(/(3\.4\.23|3\.5\.21)/g, 'VERSION')
+    .replace(/\b\d+(\.\d+)? [kM]B\b/g, 'SIZE')
+    .replace(/\b[0-9a-f]{12,16}\b/g, 'ID')
+    .replace(/took = [\d.]+\w+/g, 'took')
+    .replace(/\b[me][123]\b/g, 'NAME')
+    .replace(/remaining\(\d+s\)/g, 'remaining')
+    .replace(/[ -]+/g, ' ')
+    .trim();
+}
+
+const both = () => [theirs, ours] as const;
+
+/** Both say the same. @returns what ours says */
+async function same(args: readonly string[], input = ''): Promise<string> {
+  const [expected, found] = await Promise.all(both().map((one) => one.run(args, input)));
+  if (expected === undefined || found === undefined) throw new Error('there are two');
+  const lines = ({ output }: { output: string }) => plain(output).split('\n').sort();
+  expect(lines(found), `etcdctl ${args.join(' ')}`).toEqual(lines(expected));
+  expect(found.code).toBe(expected.code);
+  const message = (text: string) => plain(/^Error: .*$/m.exec(text)?.[0] ?? '');
+  expect(message(found.errors)).toBe(message(expected.errors));
+  return found.output;
+}
+
+describe.skipIf(!hasEtcd || !hasEtcdctl)('etcdctl says the same of ours as of etcd', () => {
+  it('of keys', async () => {
+    for (let i = 0; i < 12; i++) await same(['put', `k${i}`, `value ${i}`]);
+    await same(['put', 'k3', 'again', '--prev-kv']);
+    await same(['put', 'k4', '--ignore-value']);
+    await same(['put', 'none', '--ignore-value']);
+    for (const format of ['simple', 'json', 'fields', 'protobuf'].slice(0, 3)) {
+      await same(['get', 'k', '--prefix', '-w', format]);
+    }
+    await same(['get', 'k', '--prefix', '--limit', '3']);
+    await same(['get', 'k', '--prefix', '--keys-only']);
+    await same(['get', 'k', '--prefix', '--count-only', '-w', 'fields']);
+    await same(['get', 'k', '--prefix', '--sort-by', 'MODIFY', '--order', 'DESCEND']);
+    await same(['get', 'k5', 'k8', '--print-value-only']);
+    await same(['get', 'k5', '--from-key']);
+    await same(['get', 'k3', '--rev', '3']);
+    await same(['get', 'k3', '--rev', '999']);
+    await same(['get', 'k3', '--consistency', 's', '--hex']);
+    await same(['del', 'k1', '--prev-kv']);
+    await same(['del', 'k1', 'k12']);
+    await same(['del', 'k', '--prefix']);
+    await same(['del', 'k']);
+  });
+
+  it('of transactions', async () => {
+    await same(['put', 't', '1']);
+    const request = 'value("t") = "1"\nmod("t") > "0"\n\nput t 2\nget t\ndel none\n\nget t\n\n';
+    await same(['txn', '-i'], request);
+    await same(['txn', '-i'], request);
+    await same(['txn', '-w', 'json'], request);
+    await same(['txn'], 'nonsense\n\n\n\n');
+  });
+
+  it('of leases', async () => {
+    for (const etcdctl of both()) {
+      const lease = (await etcdctl.say('lease', 'grant', '300')).split(' ')[1] ?? '';
+      await etcdctl.say('put', 'leased', '1', '--lease', lease);
+      const told = plain(await etcdctl.say('lease', 'timetolive', lease, '--keys'));
+      expect(told).toBe('lease ID granted with TTL(300s), remaining, attached keys([leased])');
+      expect(plain(await etcdctl.say('lease', 'list'))).toBe('found 1 leases\nID');
+      const once = plain(await etcdctl.say('lease', 'keep-alive', '--once', lease));
+      expect(once).toBe('lease ID keepalived with TTL(300)');
+      expect(plain(await etcdctl.say('lease', 'revoke', lease))).toBe('lease ID revoked');
+      expect(await etcdctl.say('get', 'leased')).toBe('');
+    }
+    await same(['lease', 'revoke', '1234']);
+    await same(['lease', 'timetolive', '1234']);
+  });
+
+  it('of watches, interactive ones too', async () => {
+    const told: string[] = [];
+    for (const etcdctl of both()) {
+      const watch = etcdctl.start(['watch', '-i']);
+      let text = '';
+      watch.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      watch.stdin.write('watch w\nwatch x --prefix --prev-kv\n');
+      await sleep(700);
+      await etcdctl.say('put', 'w', '1');
+      await etcdctl.say('put', 'x1', '2');
+      await etcdctl.say('put', 'x1', '3');
+      await etcdctl.say('del', 'w');
+      await eventually(
+        'four events',
+        5_000,
+        () => (text.match(/^(PUT|DELETE)$/gm) ?? []).length === 4,
+      );
+      watch.kill();
+      told.push(text);
+    }
+    expect(told[1]?.split('\n').sort()).toEqual(told[0]?.split('\n').sort());
+  });
+
+  it('of watches of the past', async () => {
+    const told: string[] = [];
+    for (const etcdctl of both()) {
+      const { header } = JSON.parse(await etcdctl.say('put', 'p', '0', '-w', 'json'));
+      await etcdctl.say('put', 'p', '1');
+      await etcdctl.say('del', 'p');
+      const watch = etcdctl.start(['watch', 'p', '--rev', String(header.revision), '--prev-kv']);
+      let text = '';
+      watch.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      await eventually(
+        'three events',
+        5_000,
+        () => (text.match(/^(PUT|DELETE)$/gm) ?? []).length === 3,
+      );
+      watch.kill();
+      told.push(text);
+    }
+    expect(told[1]).toBe(told[0]);
+  });
+
+  it('of locks and elections', async () => {
+    for (const etcdctl of both()) {
+      expect(await etcdctl.say('lock', 'l', 'echo', 'locked')).toBe('locked\n');
+      const leader = etcdctl.start(['elect', 'e', 'first']);
+      let text = '';
+      leader.stdout.on('data', (chunk: Buffer) => {
+        text += chunk.toString();
+      });
+      await eventually('it leads', 5_000, () => text.includes('first'));
+      const observer = etcdctl.start(['elect', '-l', 'e']);
+      let seen = '';
+      observer.stdout.on('data', (chunk: Buffer) => {
+        seen += chunk.toString();
+      });
+      await eventually('it is seen', 5_000, () => seen.includes('first'));
+      leader.kill('SIGINT');
+      observer.kill('SIGINT');
+    }
+  });
+
+  it('of members and endpoints', async () => {
+    await same(['member', 'list']);
+    await same(['member', 'list', '-w', 'table']);
+    await same(['endpoint', 'health']);
+    await same(['endpoint', 'health', '--cluster']);
+    for (const etcdctl of both()) {
+      for (const args of [[], ['--cluster']]) {
+        const table = await etcdctl.say('endpoint', 'status', '-w', 'table', ...args);
+        expect(plain(table)).toContain('| ENDPOINT | ID | VERSION | DB SIZE | IS LEADER |');
+        expect(table.split('\n').filter((line) => line.includes('127.0.0.1'))).toHaveLength(3);
+        const hashes = (await etcdctl.say('endpoint', 'hashkv', ...args)).trim().split('\n');
+        expect(new Set(hashes.map((line) => line.split(', ')[1])).size).toBe(1);
+      }
+    }
+    await same(['member', 'remove', '1234']);
+    await same(['member', 'add', 'x', '--peer-urls', 'nonsense']);
+  });
+
+  it('of members that come and go', async () => {
+    for (const etcdctl of both()) {
+      const url = 'http://127.0.0.1:1';
+      const add = ['member', 'add', 'm9', '--learner', '--peer-urls', url];
+      let added = '';
+      // etcd wants to have seen all members for five seconds.
+      await eventually('a member more', 15_000, async () => {
+        ({ output: added } = await etcdctl.run(add));
+        return added !== '';
+      });
+      expect(plain(added)).toContain('Member ID added to cluster ID');
+      const id = /Member +([0-9a-f]+) added/.exec(added)?.[1] ?? '';
+      expect(plain(await etcdctl.say('member', 'list'))).toContain('unstarted');
+      const { errors } = await etcdctl.run(['member', 'promote', id]);
+      expect(errors).toContain('can only promote a learner member which is in sync with leader');
+      expect(plain(await etcdctl.say('member', 'update', id, '--peer-urls', `${url}0`))).toContain(
+        'updated in cluster',
+      );
+      expect(plain(await etcdctl.say('member', 'remove', id))).toContain('removed from cluster');
+    }
+  });
+
+  it('of upkeep', async () => {
+    await same(['put', 'u', '1']);
+    await same(['compaction', '5']);
+    await same(['compaction', '5']);
+    await same(['compaction', '9999']);
+    await same(['get', 'u', '--rev', '4']);
+    await same(['defrag']);
+    await same(['alarm', 'list']);
+    await same(['alarm', 'disarm']);
+  });
+
+  it('of users and roles', async () => {
+    await same(['role', 'add', 'readers']);
+    await same(['role', 'grant-permission', 'readers', 'read', 'a', 'b']);
+    await same(['role', 'grant-permission', 'readers', '--prefix=true', 'readwrite', 'x/']);
+    await same(['role', 'get', 'readers']);
+    await same(['user', 'add', 'alice:secret']);
+    await same(['user', 'grant-role', 'alice', 'readers']);
+    await same(['user', 'get', 'alice']);
+    await same(['user', 'get', 'alice', '--detail']);
+    await same(['user', 'list']);
+    await same(['role', 'list']);
+    await same(['auth', 'enable']);
+    await same(['user', 'add', 'root:root']);
+    await same(['user', 'grant-role', 'root', 'root']);
+    await same(['auth', 'enable']);
+    await sleep(300);
+    await same(['get', 'a']);
+    await same(['get', 'a', '--user', 'alice:secret']);
+    await same(['put', 'a', '1', '--user', 'alice:secret']);
+    await same(['put', 'x/1', '1', '--user', 'alice:secret']);
+    await same(['get', 'a', '--user', 'alice:wrong']);
+    await same(['role', 'revoke-permission', 'readers', 'a', 'b', '--user', 'root:root']);
+    await same(['get', 'a', '--user', 'alice:secret']);
+    await same(['user', 'revoke-role', 'alice', 'readers', '--user', 'root:root']);
+    await same(['auth', 'disable', '--user', 'root:root']);
+    await sleep(300);
+    await same(['user', 'delete', 'alice']);
+    await same(['role', 'delete', 'readers']);
+  });
+
+  it('of a leader that is told to go', async () => {
+    for (const etcdctl of both()) {
+      const text = await etcdctl.say('endpoint', 'status', '-w', 'json');
+      const members = JSON.parse(text) as {
+        Status: { header: { member_id: bigint }; leader: bigint };
+      }[];
+      // Larger than what JSON.parse can hold: taken from the text.
+      expect(members).toHaveLength(3);
+      const ids = [...text.matchAll(/"member_id":(\d+)/g)].map(([, id = '']) => id);
+      const leader = /"leader":(\d+)/.exec(text)?.[1];
+      const target = BigInt(ids.find((id) => id !== leader) ?? 0).toString(16);
+      expect(plain(await etcdctl.say('move-leader', target))).toContain(
+        'Leadership transferred from',
+      );
+    }
+  });
+});
+
+describe.skipIf(!hasEtcd || !hasEtcdctl)('make-mirror', () => {
+  it('carries keys from etcd to ours, and back', async () => {
+    const copy = async (from: Etcdctl, to: Etcdctl, url: string, prefix: string) => {
+      const mirror = from.start(['make-mirror', '--prefix', prefix, url.replace('http://', '')]);
+      await from.say('put', `${prefix}1`, 'one');
+      await eventually('the key is there', 10_000, async () =>
+        (await to.say('get', `${prefix}1`)).includes('one'),
+      );
+      await from.say('put', `${prefix}2`, 'two');
+      await from.say('del', `${prefix}1`);
+      await eventually('what follows is too', 10_000, async () => {
+        const found = await to.say('get', prefix, '--prefix');
+        return found === `${prefix}2\ntwo\n`;
+      });
+      mirror.kill();
+    };
+    await copy(theirs, ours, cluster.endpoints[0] ?? '', 'there/');
+    await copy(ours, theirs, etcd.members[0]?.url ?? '', 'back/');
+  });
+});
