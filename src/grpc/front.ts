@@ -65,13 +65,16 @@ export class Front {
     const ignore = (): void => undefined;
     socket.on('error', ignore);
     socket.setTimeout(bridgeLimits.firstBytesMs, () => socket.destroy());
+    let head: Buffer = Buffer.alloc(0);
     const telling = (): void => {
-      const head: Buffer | null = socket.read();
-      if (head === null) return;
-      socket.unshift(head);
+      const bytes: Buffer | null = socket.read();
+      if (bytes === null) return;
+      // What is put back is readable again at once: that is done when there is enough to tell.
+      head = Buffer.concat([head, bytes]);
       const isPreface = PREFACE.subarray(0, head.length).equals(head.subarray(0, PREFACE.length));
       if (isPreface && head.length < TELLING_BYTES) return;
       socket.off('readable', telling);
+      socket.unshift(head);
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');
       // HTTP/2 has no half-open connections: the client's end is the end.

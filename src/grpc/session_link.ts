@@ -31,6 +31,7 @@ export interface Operation {
 export class SessionLink {
   readonly #socket: WebSocket;
   readonly #ended: (wasOpen: boolean) => void;
+  readonly #welcomed: () => void;
   #state: 'connecting' | 'open' | 'over' = 'connecting';
   readonly #operations = new Map<number, Operation>();
   /** Of them those that have not left. */
@@ -47,9 +48,18 @@ export class SessionLink {
   #idleSinceMs = Date.now();
   readonly #sweep: NodeJS.Timeout;
 
-  /** @param ended called when it takes no more operations, before those that wait are told */
-  constructor(url: string, identity: SessionIdentity, ended: (wasOpen: boolean) => void) {
+  /**
+   * @param ended called when it takes no more operations, before those that wait are told
+   * @param welcomed called once, when the member has let it in
+   */
+  constructor(
+    url: string,
+    identity: SessionIdentity,
+    ended: (wasOpen: boolean) => void,
+    welcomed: () => void = () => undefined,
+  ) {
     this.#ended = ended;
+    this.#welcomed = welcomed;
     this.#writer.hello({ version: SESSION_VERSION, ...identity });
     this.#socket = new WebSocket(url.replace(/^http/, 'ws') + SESSION_PATH, {
       handshakeTimeout: bridgeLimits.connectMs,
@@ -150,7 +160,9 @@ export class SessionLink {
     if (!isBinary || this.#state === 'over') return;
     this.#receivedBytes += data.length;
     try {
-      for (const answer of decodeServerFrame(data).answers) this.#answered(answer);
+      const { welcome, answers } = decodeServerFrame(data);
+      if (welcome !== null) this.#welcomed();
+      for (const answer of answers) this.#answered(answer);
     } catch {
       return this.#lost();
     }

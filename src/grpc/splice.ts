@@ -21,7 +21,11 @@ export class Splicer {
     this.#port = port;
   }
 
-  splice(client: Socket): void {
+  /**
+   * @param first what the client has sent already
+   * @param hasEnded it will send no more
+   */
+  splice(client: Socket, first: Uint8Array | null = null, hasEnded = false): void {
     const server = connect({
       host: this.#host,
       port: this.#port,
@@ -35,6 +39,8 @@ export class Splicer {
       if (!room) client.once('drain', () => server.resume());
       return room;
     };
+    if (first !== null) server.write(first);
+    if (hasEnded) server.end();
     client.on('data', (bytes) => {
       if (server.write(bytes)) return;
       client.pause();

@@ -37,11 +37,12 @@ export class LocalCluster {
     directory: DataDirectory,
     members: readonly SupervisedMember[],
     lock: DirectoryLock,
+    environment: ClusterContext['environment'],
     joined = false,
   ) {
     this.joined = joined;
     this.fronts = members.flatMap(({ address }) =>
-      address.port === address.peerPort ? [] : [new MemberFront(address)],
+      address.port === address.peerPort ? [] : [new MemberFront(address, environment)],
     );
     this.name = name;
     this.directory = directory;
@@ -96,7 +97,7 @@ export class LocalCluster {
             onRemoved: () => forget(directory, address.name, context.output),
           }),
       );
-      return new LocalCluster(plan.name, directory, members, lock);
+      return new LocalCluster(plan.name, directory, members, lock, context.environment);
     } catch (error) {
       lock.release();
       throw error;

@@ -40,7 +40,7 @@ export async function openMember(
       throw new StartError(`port ${wanted} is in use; choose another with --port`);
     }
     const member = await supervised(options, context, { record, address, directory, lock });
-    return new LocalCluster(record.cluster, directory, [member], lock, true);
+    return new LocalCluster(record.cluster, directory, [member], lock, context.environment, true);
   } catch (error) {
     lock.release();
     throw error;

@@ -1,32 +1,44 @@
+import type { Socket } from 'node:net';
 import { Bridge } from '../grpc/bridge.ts';
 import { Endpoints } from '../grpc/endpoints.ts';
 import { SessionUpstream } from '../grpc/session_upstream.ts';
 import { Splicer } from '../grpc/splice.ts';
 import { type MemberAddress, memberUrl } from './bindings.ts';
 import { messageOf, StartError } from './error.ts';
+import { HttpConnection } from './http/connection.ts';
+import { SessionCalls } from './http/session_calls.ts';
 import { HOST } from './ports.ts';
 import { probeMember } from './probe.ts';
 
 const probeTimeoutMs = 2_000;
 
 /**
- * A member's client port, which speaks gRPC and HTTP as etcd's does: gRPC is bridged here, and
- * whatever else comes is passed to the member as it is.
+ * A member's client port, which speaks gRPC and HTTP as etcd's does: gRPC is bridged here, the
+ * commonest calls over HTTP go by sessions, and whatever else comes is passed to the member as it
+ * is.
  */
 export class MemberFront {
   readonly #address: MemberAddress;
   readonly #bridge: Bridge;
+  readonly #calls: readonly SessionCalls[];
 
-  constructor(address: MemberAddress) {
+  /** @param environment the member's, which may have it look at every request itself */
+  constructor(address: MemberAddress, environment: Readonly<Record<string, string | undefined>>) {
     const url = memberUrl(address.peerPort);
     const splicer = new Splicer(HOST, address.peerPort);
+    const [writes, reads] = [new SessionCalls(url), new SessionCalls(url)];
+    const splice: Splicer['splice'] = (...connection) => splicer.splice(...connection);
+    const ways = { writes, reads, splice };
     this.#address = address;
+    this.#calls = [writes, reads];
     this.#bridge = new Bridge({
       host: HOST,
       port: address.port,
       tls: null,
       upstream: new SessionUpstream(new Endpoints([url])),
-      http1: (socket) => splicer.splice(socket),
+      http1: looksAtEach(environment)
+        ? splice
+        : (socket: Socket) => void new HttpConnection(socket, ways),
       isHealthy: async () => (await probeMember(url, probeTimeoutMs)).state === 'ready',
     });
   }
@@ -42,5 +54,13 @@ export class MemberFront {
 
   close(): void {
     this.#bridge.close();
+    for (const calls of this.#calls) calls.close();
   }
+}
+
+/** Whether the gateway does more with a request than what its method says. */
+function looksAtEach(environment: Readonly<Record<string, string | undefined>>): boolean {
+  const { ETCD_CORS: cors, ETCD_HOST_WHITELIST: hosts, EDGETCD_ACCESS_LOG: log } = environment;
+  const isEvery = (list: string | undefined): boolean => !list || list === '*';
+  return !isEvery(cors) || !isEvery(hosts) || !(!log || log === 'off' || log === 'errors');
 }
