@@ -183,6 +183,11 @@ export const limits = {
   streamStallMs: 60_000,
   /** A stream that requires a leader ends so many election timeouts after the leader was lost. */
   streamLeaderLossElections: 3,
+  /**
+   * Messages on clients' sockets make an instance look whether it is still the member's so often:
+   * reads and writes look for themselves, and a stream without events notices it as late as this.
+   */
+  streamCheckMs: 100,
   /** What a WebSocket is assumed to carry: the platform does not say what is still unsent. */
   socketBytesPerSecond: 8 * 1024 * 1024,
   /** A WebSocket's session is saved so long after a change, for the time after a hibernation. */

@@ -22,6 +22,7 @@ import { type NodeOptions, type NodeStatus, raftOptions } from './node_options.t
 import type { ProposalOutcome } from './proposals.ts';
 import { Replica } from './replica.ts';
 import { Turns } from './turns.ts';
+import { vouches } from './vouching.ts';
 
 export type { NodeOptions, NodeStatus } from './node_options.ts';
 
@@ -255,6 +256,7 @@ export class Node {
     const compacted = this.#checkpoints.compactionDue;
     if (compacted !== null) inputs.push({ type: 'compact', index: compacted });
     const output = this.#raft.step(inputs, nowMs);
+    if (vouches(output)) this.#host.disk.touch();
     this.#answers.sendNow(output.sendNow, answering);
     if (output.softState) this.#softStateChanged(output.softState);
     this.#clients.dropped(output.dropped, nowMs + this.#options.heartbeatIntervalMs);

@@ -74,7 +74,7 @@ export class Server {
     this.#turnstile = new Turnstile((callback) => this.#timers.defer(callback));
     this.#sql = new Sql(ctx.storage.sql as unknown as SqlBackend);
     this.meter = new MemberMeter(this.#sql, nowMs);
-    this.streams = new ClientStreams(ctx, () => this.#checkCurrent());
+    this.streams = new ClientStreams(ctx, () => this.#checkCurrent(), nowMs);
   }
 
   /** Reads settings and rows. What is wrong with them is told to whoever asks, not thrown. */
@@ -208,9 +208,9 @@ export class Server {
   async raft(bytes: Uint8Array, way: 'request' | 'socket' = 'request'): Promise<Uint8Array> {
     const { peerFrames, peerRequests } = this.meter.metrics.edge;
     (way === 'socket' ? peerFrames : peerRequests).inc();
-    // One that was replaced must not vouch from memory for a leader that was deposed.
-    this.#checkCurrent();
     const frame = frameOf(bytes);
+    // What is answered from memory, not from a turn, must not be answered by one that was replaced.
+    if (typeof frame === 'string' || frame.body.kind !== 'messages') this.#checkCurrent();
     const state = this.#state;
     const reply = await answerFrame(frame, {
       self: this.#entrance?.self ?? null,

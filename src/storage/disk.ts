@@ -73,6 +73,10 @@ export class SqlDisk implements MemberDisk {
     if (entries.length > 0) this.#log.append(entries, commit);
   }
 
+  touch(): void {
+    this.meta.number('epoch');
+  }
+
   compact(meta: SnapshotMeta): void {
     this.#saveSnapshot(meta);
     this.#log.compact(meta.index);

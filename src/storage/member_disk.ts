@@ -28,6 +28,11 @@ export interface MemberDisk extends LogReader {
    * installed here.
    */
   write(batch: PersistBatch): void;
+  /**
+   * Looks at a row, so that an instance which another one has replaced ends here: the platform
+   * tells it so when it touches its storage.
+   */
+  touch(): void;
   /** Forgets entries up to and including meta.index, at once or in larger steps. */
   compact(meta: SnapshotMeta): void;
   /**

@@ -19,6 +19,7 @@ export const COVERAGE_KINDS = [
   'syncFailures',
   'pauses',
   'instancesSuperseded',
+  'messagesToSuperseded',
   'zombiesThatSent',
   'zombiesThatReachedStorage',
   'zombiesUnfenced',

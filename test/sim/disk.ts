@@ -48,6 +48,10 @@ export class InstanceDisk implements MemberDisk {
     this.#change({ type: 'batch', batch });
   }
 
+  touch(): void {
+    this.#observer.beforeCall('touch');
+  }
+
   compact(meta: SnapshotMeta): void {
     this.#change({ type: 'compact', meta });
   }

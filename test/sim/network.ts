@@ -22,9 +22,9 @@ export interface SlowKinds {
 }
 
 /**
- * The network between members: requests and responses, as fetches between objects are. A request
- * reaches the member's current instance, a response only the instance that asked. Both can be
- * lost, late, repeated and overtaken.
+ * The network between members: requests and responses, as over WebSockets between objects. A
+ * request reaches the member's current instance, or one that was replaced and still has its
+ * sockets; a response only the instance that asked. Both can be lost, late, repeated and overtaken.
  */
 export class Network {
   /** Extra loss while a burst lasts. */
@@ -103,7 +103,7 @@ export class Network {
         );
       });
     const arrive = () => {
-      const receiver = this.#current(to);
+      const receiver = this.#reached(to);
       if (receiver === null) return this.#world.after(this.#latencyMs(), fail);
       if (!this.#mayMeet(sender, receiver)) return;
       if (this.#isRemoved(sender, receiver)) {
@@ -114,7 +114,8 @@ export class Network {
         this.#hears(receiver, messages);
         receiver.node.receive(messages, (replies) => this.#respond(receiver, sender, replies));
       };
-      receiver.request('receives', messages, receive, fail);
+      if (receiver.state === 'running') receiver.request('receives', messages, receive, fail);
+      else this.#overOldSocket(receiver, messages, receive, fail);
     };
     if (this.#cutForRequests.has(`${sender.id}>${to}`)) {
       this.#world.coverage.add('messagesCut');
@@ -222,6 +223,25 @@ export class Network {
 
   #find(id: MemberId): Member | null {
     return this.#all().find((member) => member.id === id) ?? null;
+  }
+
+  /** A socket stays with the instance that took it, as long as that runs. */
+  #reached(id: MemberId): Instance | null {
+    const zombie = this.#find(id)?.zombies.find(({ unfenced }) => !unfenced);
+    if (zombie === undefined || chance(this.#world.prng, 0.5)) return this.#current(id);
+    return zombie;
+  }
+
+  #overOldSocket(
+    receiver: Instance,
+    messages: readonly Message[],
+    receive: () => void,
+    fail: () => void,
+  ): void {
+    this.#world.coverage.add('messagesToSuperseded');
+    receiver.step('still receives', messages, receive);
+    // With the instance its sockets are gone.
+    if (!receiver.alive) this.#world.after(this.#latencyMs(), fail);
   }
 
   #current(id: MemberId): Instance | null {

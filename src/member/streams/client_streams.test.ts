@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest';
+import { limits } from '../../config.ts';
 import { ClientStreams } from './client_streams.ts';
 import { FakeMember } from './fake_service.ts';
 
@@ -25,9 +26,11 @@ it('an instance that was replaced does nothing with what a client says', () => {
   const member = new FakeMember();
   let isReplaced = false;
   const platform = { acceptWebSocket: () => {}, getWebSockets: () => [webSocket] };
-  const streams = new ClientStreams(platform, () => {
+  const checkCurrent = () => {
     if (isReplaced) throw new Error('replaced');
-  });
+  };
+  let nowMs = 0;
+  const streams = new ClientStreams(platform, checkCurrent, () => nowMs);
   const call = () => Promise.reject(new Error('nothing is called'));
   const waitForKeys = () => Promise.reject(new Error('nobody waits'));
   const identity = () => ({ clusterId: 1n, memberId: 1n, leaderId: 1n });
@@ -40,6 +43,7 @@ it('an instance that was replaced does nothing with what a client says', () => {
   expect(before).toEqual(['resume "kept"', 'receive cancelRequest']);
   expect(socket.told).toEqual(['{"result":{"watch_id":"3"}}']);
   isReplaced = true;
+  nowMs += limits.streamCheckMs;
   expect(() => streams.received(webSocket, '{"progress_request":{}}')).toThrow('replaced');
   expect(service.told).toEqual(before);
   expect(socket.told).toHaveLength(1);

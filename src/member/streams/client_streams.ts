@@ -5,6 +5,7 @@ import { methodOf } from '../../api/methods.ts';
 import type { Welcome } from '../../api/session-answer.ts';
 import { encodeHints, type StreamCall } from '../../api/stream-call.ts';
 import type { KeysWait } from '../../api/v2/call.ts';
+import { limits } from '../../config.ts';
 import { textOf } from '../../lib/bytes.ts';
 import type { Calls } from '../session/calls.ts';
 import { Sessions } from '../session/sessions.ts';
@@ -36,13 +37,17 @@ export interface ClientStreamsHost extends StreamsHost {
 export class ClientStreams {
   readonly #sockets: ClientSockets;
   readonly #checkCurrent: () => void;
+  readonly #nowMs: () => number;
+  /** When the next message is a reason to look. */
+  #checkMs = 0;
   #host: ClientStreamsHost | null = null;
   #streams: Streams | null = null;
   readonly #waits = new Set<KeysOutlet>();
 
   /** @param checkCurrent throws at an instance of the object that another one has replaced */
-  constructor(platform: Hibernation, checkCurrent: () => void) {
+  constructor(platform: Hibernation, checkCurrent: () => void, nowMs: () => number) {
     this.#checkCurrent = checkCurrent;
+    this.#nowMs = nowMs;
     this.#sockets = new ClientSockets(platform);
   }
 
@@ -83,7 +88,11 @@ export class ClientStreams {
    * instance that was replaced would go on with a stream whose events nobody tells it any more.
    */
   received(socket: WebSocket, data: string | ArrayBuffer): void {
-    this.#checkCurrent();
+    const nowMs = this.#nowMs();
+    if (nowMs >= this.#checkMs) {
+      this.#checkMs = nowMs + limits.streamCheckMs;
+      this.#checkCurrent();
+    }
     this.#sockets.received(socket, data);
   }
 
