@@ -4,9 +4,10 @@ import type { System } from './system.ts';
 /** The kernel's USER_HZ, the same on every architecture that Node runs on. */
 const ticksPerSecond = 100;
 
-/** Seconds of CPU each member's process has used, by name; only where /proc tells. */
-export function readCpuSeconds(system: System): Map<string, number> {
-  const seconds = system.members.map(({ name, pid }) => [name, cpuSeconds(pid)] as const);
+/** Seconds of CPU each process of it has used, by name; only where /proc tells. */
+export function readCpuSeconds({ members, front }: System): Map<string, number> {
+  const processes = front === undefined ? members : [...members, front];
+  const seconds = processes.map(({ name, pid }) => [name, cpuSeconds(pid)] as const);
   return new Map(seconds.filter((entry): entry is [string, number] => entry[1] !== null));
 }
 

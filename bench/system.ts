@@ -17,6 +17,8 @@ export interface BenchMember {
 export interface System {
   readonly name: 'ours' | 'etcd';
   readonly members: readonly BenchMember[];
+  /** The process that clients connect to, where members have one in front of them. */
+  readonly front?: Pick<BenchMember, 'name' | 'pid'>;
   /** Ends what was started for it and removes its data. */
   stop(): Promise<void>;
 }

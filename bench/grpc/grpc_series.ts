@@ -20,7 +20,7 @@ export interface GrpcSummary {
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly errors: number;
-  /** Microseconds of the bridge for each put, which is in this process; null: it is not ours. */
+  /** Microseconds of the bridge for each put; null: it is not ours. */
   readonly bridgeUs: number | null;
   /** The same of the bridge and all members. */
   readonly allUs: number | null;
@@ -45,20 +45,14 @@ export async function measureGrpc(bench: Bench): Promise<GrpcSummary[]> {
 interface Round {
   readonly ours: Run | null;
   readonly etcd: Run | null;
-  /** Of this process while ours was loaded. */
-  readonly bridgeSeconds: number;
 }
 
 async function measureRound(bench: Bench, connections: number): Promise<Round> {
   const runs: Partial<Record<'ours' | 'etcd', Run>> = {};
-  let bridgeSeconds = 0;
   for (const system of bench.systems) {
-    const before = process.cpuUsage();
     runs[system.name] = await measureRun(bench, system, 'put', connections, 0);
-    const { user, system: kernel } = process.cpuUsage(before);
-    if (system.name === 'ours') bridgeSeconds = (user + kernel) / 1e6;
   }
-  return { ours: runs.ours ?? null, etcd: runs.etcd ?? null, bridgeSeconds };
+  return { ours: runs.ours ?? null, etcd: runs.etcd ?? null };
 }
 
 function summarize(connections: number, rounds: readonly Round[]): GrpcSummary {
@@ -70,12 +64,12 @@ function summarize(connections: number, rounds: readonly Round[]): GrpcSummary {
     round.ours === null || round.etcd === null ? [] : [rate(round.ours) / rate(round.etcd)],
   );
   const requests = ours.reduce((sum, { result }) => sum + result.requests, 0);
-  const bridge = rounds.reduce((sum, { bridgeSeconds }) => sum + bridgeSeconds, 0);
-  const members = ours
+  const bridge = ours.reduce((sum, { cpuSeconds }) => sum + (cpuSeconds.get('front') ?? 0), 0);
+  const all = ours
     .flatMap(({ cpuSeconds }) => [...cpuSeconds.values()])
     .reduce((sum, seconds) => sum + seconds, 0);
-  // The members of a cluster that runs elsewhere have a bridge elsewhere.
-  const isOurs = members > 0 && requests > 0;
+  // A cluster that runs elsewhere has its bridge elsewhere.
+  const isOurs = all > 0 && requests > 0;
   return {
     connections,
     perSecond: median(ours.map(rate)),
@@ -85,7 +79,7 @@ function summarize(connections: number, rounds: readonly Round[]): GrpcSummary {
     p99Ms: latencies.percentileMs(99),
     errors: ours.reduce((sum, { result }) => sum + result.errors, 0),
     bridgeUs: isOurs ? (bridge / requests) * 1e6 : null,
-    allUs: isOurs ? ((bridge + members) / requests) * 1e6 : null,
+    allUs: isOurs ? (all / requests) * 1e6 : null,
   };
 }
 
