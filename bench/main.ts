@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { must } from '../src/lib/assert.ts';
 import { messageOf, StartError } from '../src/local/error.ts';
+import { measureBounds } from './bounds/bounds.ts';
 import { builtinGenerator } from './builtin.ts';
+import { renderChart } from './chart.ts';
 import { startCluster } from './cluster.ts';
 import { etcdVersion, startEtcd } from './etcd.ts';
 import { fill } from './fill.ts';
@@ -13,8 +15,9 @@ import { renderFindings } from './scale/finding.ts';
 import { measureScale } from './scale/scale.ts';
 import { measureSessions } from './session/session_series.ts';
 import { summarize } from './summary.ts';
+import { measureSustained } from './sustained.ts';
 import { runningSystem, type System } from './system.ts';
-import { renderFacts, renderReport } from './table.ts';
+import { type Report, renderFacts, renderReport } from './table.ts';
 import { findWrk } from './wrk.ts';
 
 /** Compilers and caches are warm after it; what it measures is thrown away. */
@@ -37,6 +40,10 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<void>
     if (options.json !== null) writeJson(options.json, { facts, options, findings });
     return;
   }
+  if (options.minutes !== null) {
+    const table = await measureSustained(options, options.minutes, generator, signal, progress);
+    return console.log(`\n${renderFacts(facts)}\n\n${table}`);
+  }
   const systems: System[] = [];
   try {
     progress(`load by ${generator.name}`);
@@ -47,9 +54,11 @@ async function main(argv: readonly string[], signal: AbortSignal): Promise<void>
     const results = series.map((item) => summarize(item, options.seconds));
     const sessions = options.sessions ? await measureSessions(bench, results) : [];
     const grpc = options.grpc ? await measureGrpc(bench) : [];
-    console.log(`\n${renderReport(facts, results, sessions, grpc)}`);
-    const all = { facts, options, results, sessions, grpc };
-    if (options.json !== null) writeJson(options.json, all);
+    const bounds = options.bounds ? await measureBounds(bench) : [];
+    const report: Report = { facts, results, sessions, grpc, bounds };
+    console.log(`\n${renderReport(report)}`);
+    if (options.json !== null) writeJson(options.json, { options, ...report });
+    if (options.chart !== null) write(options.chart, renderChart(results));
   } finally {
     await Promise.all(systems.map((system) => system.stop()));
   }
@@ -81,7 +90,11 @@ async function prepare({ options, generator, signal }: Bench, system: System): P
 }
 
 function writeJson(path: string, value: unknown): void {
-  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
+  write(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+function write(path: string, text: string): void {
+  writeFileSync(path, text);
   progress(`written to ${path}`);
 }
 

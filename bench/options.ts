@@ -22,6 +22,12 @@ export interface Options {
   readonly sessions: boolean;
   /** And puts by gRPC. */
   readonly grpc: boolean;
+  /** And what the runtime takes where it does nothing for us. */
+  readonly bounds: boolean;
+  /** A file for a chart of throughput against latency. */
+  readonly chart: string | null;
+  /** Puts at full load for so long instead of the usual comparison; null: the comparison. */
+  readonly minutes: number | null;
   /** Leaves wrk alone even where it is installed. */
   readonly builtin: boolean;
   /** null: the usual comparison instead. */
@@ -65,10 +71,15 @@ the same over sessions, against the best that etcd's gateway has done.
   --keys N                keys drawn from (default: 10000)
   --value-bytes N         size of a value (default: 256)
   --json FILE             also writes everything as JSON
+  --chart FILE            also draws throughput against latency, as SVG
+  --bounds                also an empty Worker and an empty object: the runtime's own limit
   --no-sessions           without the part about sessions, which etcd does not have
   --no-grpc               without the part about puts by gRPC
   --builtin               the built-in load generator even where wrk is installed
   --help                  this text
+
+npm run bench -- --minutes N [flags]  puts by 64 connections for so long: the rate, and the memory of
+                                      each process, minute by minute
 
 npm run bench -- --scale [flags]      measures what many of something cost, one cluster for each part
 
@@ -99,6 +110,9 @@ const flags = {
   json: { type: 'string' },
   'no-sessions': { type: 'boolean', default: false },
   'no-grpc': { type: 'boolean', default: false },
+  bounds: { type: 'boolean', default: false },
+  chart: { type: 'string' },
+  minutes: { type: 'string' },
   builtin: { type: 'boolean', default: false },
   scale: { type: 'boolean', default: false },
   parts: { type: 'string', default: scaleParts.join(',') },
@@ -133,6 +147,9 @@ export function readOptions(argv: readonly string[]): Options | null {
     json: values.json ?? null,
     sessions: !values['no-sessions'],
     grpc: !values['no-grpc'] && list(values.kinds).includes('put'),
+    bounds: values.bounds,
+    chart: values.chart ?? null,
+    minutes: values.minutes === undefined ? null : intIn(values.minutes, 1, 1_440, '--minutes'),
     builtin: values.builtin,
     scale: values.scale ? scaleOptions(values) : null,
   };

@@ -1,17 +1,21 @@
+import type { BoundSummary } from './bounds/bounds.ts';
 import type { GrpcSummary } from './grpc/grpc_series.ts';
 import type { MachineFacts } from './machine.ts';
 import type { SessionSummary } from './session/session_series.ts';
 import type { SeriesSummary, SystemSummary } from './summary.ts';
 
-type Row = readonly string[];
+export type Row = readonly string[];
+
+export interface Report {
+  readonly facts: MachineFacts;
+  readonly results: readonly SeriesSummary[];
+  readonly sessions: readonly SessionSummary[];
+  readonly grpc: readonly GrpcSummary[];
+  readonly bounds: readonly BoundSummary[];
+}
 
 /** Everything that was found out, as text. */
-export function renderReport(
-  facts: MachineFacts,
-  list: readonly SeriesSummary[],
-  sessions: readonly SessionSummary[] = [],
-  grpc: readonly GrpcSummary[] = [],
-): string {
+export function renderReport({ facts, results: list, sessions, grpc, bounds }: Report): string {
   const puts = list.filter(({ kind }) => kind === 'put');
   const rates =
     "Rates: medians of the rounds; ratio: the median of the rounds' ratios; latencies in ms";
@@ -23,6 +27,10 @@ export function renderReport(
   if (grpc.length > 0) {
     const what = 'through the bridge of npm start; us of CPU for a put: of the bridge, of all';
     parts.push(`Puts by gRPC, ${what}`, renderRows(grpcRows(grpc)));
+  }
+  if (bounds.length > 0) {
+    const what = 'a Worker alone, one that asks an object, and one whose object writes a row';
+    parts.push(`The runtime's own limit: ${what}`, renderRows(boundRows(bounds)));
   }
   if (puts.some(({ rowsPerPut }) => rowsPerPut.some((entry) => entry.rowsPerPut !== null))) {
     parts.push('Rows written per put, by member', renderRows(rowsPerPutRows(puts)));
@@ -83,6 +91,18 @@ function grpcRows(list: readonly GrpcSummary[]): Row[] {
   return [head, ...rows];
 }
 
+function boundRows(bounds: readonly BoundSummary[]): Row[] {
+  const rows = bounds.map((each) => [
+    each.bound,
+    String(each.connections),
+    whole(each.perSecond),
+    fixed(each.p50Ms, 2),
+    fixed(each.p99Ms, 2),
+    fixed(each.cpuUsPerRequest, 0),
+  ]);
+  return [['bound', 'conns', 'req/s', 'p50', 'p99', 'us/req'], ...rows];
+}
+
 function sessionRows(sessions: readonly SessionSummary[]): Row[] {
   const head = ['kind', 'operations', 'ours/s', 'p50', 'p99', 'errors', 'ratio', 'us/op'];
   const rows = sessions.map((each) => [
@@ -139,7 +159,7 @@ function fixed(value: number | null | undefined, digits: number): string {
 }
 
 /** Columns as wide as their widest cell, numbers to the right. */
-function renderRows(rows: readonly Row[]): string {
+export function renderRows(rows: readonly Row[]): string {
   const widths = (rows[0] ?? []).map((_, i) =>
     Math.max(...rows.map((row) => (row[i] ?? '').length)),
   );

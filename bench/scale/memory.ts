@@ -5,13 +5,14 @@ import type { System } from '../system.ts';
 /** A collector gives memory back some time after it was used. */
 const settleMs = 3_000;
 
-/** MiB in memory of each member's process, by name, after a rest; where /proc tells. */
+/** MiB in memory of each process, by name, after a rest; where /proc tells. */
 export async function readMemory(
-  { members }: System,
+  { members, front }: System,
   signal: AbortSignal,
 ): Promise<Record<string, number>> {
   await sleep(settleMs, undefined, { signal });
-  const entries = members.map(({ name, pid }) => [name, residentMiB(pid)] as const);
+  const processes = front === undefined ? members : [...members, front];
+  const entries = processes.map(({ name, pid }) => [name, residentMiB(pid)] as const);
   return Object.fromEntries(
     entries.filter((entry): entry is [string, number] => entry[1] !== null),
   );
