@@ -1,8 +1,11 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
 import { must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
+import { answerDns, type Lookup, systemLookup } from '../../src/local/resolver.ts';
 import { call } from './client.ts';
-import { type StartedCommand, Workshop } from './cluster.ts';
+import { eventually, type StartedCommand, Workshop } from './cluster.ts';
 import { DnsServer } from './dns_server.ts';
 import { freePorts, RealEtcd, withoutEtcd } from './real_etcd.ts';
 
@@ -118,7 +121,46 @@ describe('three members that nobody starts together', () => {
     expect(await late.exited).toBe(1);
   });
 
-  test('find each other by DNS SRV', async () => {
+  test('find each other by a discovery service of ours, and are too late for it', async () => {
+    const [place, ...rest] = await places(5);
+    const home = must(place, 'a place');
+    const env = { ETCD_INITIAL_CLUSTER: `m1=${home.peerUrl}` };
+    await ready([start(home, env)]);
+    const url = await (await fetch(`${home.clientUrl}/new?size=3`)).text();
+    const members = rest.slice(0, 3);
+    await ready(members.map((member) => start(member, { ETCD_DISCOVERY: url })));
+    await check(members);
+    const late = start(must(rest[3], 'a place'), { ETCD_DISCOVERY: url });
+    await late.waitFor(/discovery: cluster is full/, 20_000);
+    expect(await late.exited).toBe(1);
+  });
+
+  test('are joined by a fourth, when the cluster has added it', async () => {
+    const [fourth, ...members] = (await places(4)).reverse();
+    const newcomer = must(fourth, 'a fourth');
+    const shown = ({ name, peerUrl }: Place) => `${name}=${peerUrl}`;
+    const founders = members.map(shown).join();
+    await ready(members.map((member) => start(member, { ETCD_INITIAL_CLUSTER: founders })));
+    const env = {
+      ETCD_INITIAL_CLUSTER: [...members, newcomer].map(shown).join(),
+      ETCD_INITIAL_CLUSTER_STATE: 'existing',
+    };
+    const command = start(newcomer, env);
+    const { clientUrl } = must(members[0], 'a member');
+    await eventually('it waits to be added', 20_000, async () => {
+      const { reason } = await health(newcomer.clientUrl);
+      return reason.includes(`no member of the cluster has the peer URL ${newcomer.peerUrl}`);
+    });
+    await call(clientUrl, '/v3/cluster/member/add', { peerURLs: [newcomer.peerUrl] });
+    await ready([command]);
+    await check([newcomer, ...members].reverse());
+  });
+
+  for (const way of ['the resolver of the system', 'DNS over HTTPS'] as const) {
+    test(`find each other by DNS SRV, asked by ${way}`, () => bySrv(way));
+  }
+
+  async function bySrv(way: 'the resolver of the system' | 'DNS over HTTPS'): Promise<void> {
     const members = await places(3);
     // A name that the machine knows too: peers are reached by what the records say.
     const found = members.map((each) => ({
@@ -134,18 +176,57 @@ describe('three members that nobody starts together', () => {
       a: { localhost: ['127.0.0.1'] },
     });
     const server = await dns.listen();
+    const https = await dnsOverHttp(systemLookup(server));
     try {
       const env = {
         ETCD_DISCOVERY_SRV: 'edge.test',
         ETCD_DISCOVERY_SRV_NAME: 'blue',
-        EDGETCD_DNS_SERVERS: server,
+        ...(way === 'DNS over HTTPS'
+          ? { EDGETCD_DNS_OVER_HTTPS: https.url }
+          : { EDGETCD_DNS_SERVERS: server }),
       };
       await ready(members.map((member) => start(member, env)));
       await check(found);
       expect(dns.asked).toContain('SRV _etcd-server-ssl-blue._tcp.edge.test');
       expect(dns.asked).toContain('A localhost');
+      expect(https.asked > 0).toBe(way === 'DNS over HTTPS');
     } finally {
       dns.close();
+      await https.close();
     }
-  });
+  }
 });
+
+async function health(url: string): Promise<{ reason: string }> {
+  try {
+    return (await (await fetch(`${url}/health`)).json()) as { reason: string };
+  } catch {
+    return { reason: '' };
+  }
+}
+
+/** A resolver as Workers have it, but without the S: the same JSON. */
+async function dnsOverHttp(find: Lookup) {
+  const state = { asked: 0 };
+  const server = createServer((request, response) => {
+    state.asked++;
+    void answerDns(`http://resolver${request.url}`, find)
+      .then((answer) => answer.text())
+      .then((text) => response.end(text));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `${memberUrl(port)}/dns-query`,
+    get asked() {
+      return state.asked;
+    },
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

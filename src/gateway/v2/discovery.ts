@@ -20,7 +20,7 @@ type Target = 'new' | (DiscoveryTarget & { readonly path: string });
 const METHODS = {
   directory: ['GET', 'HEAD'],
   size: ['GET', 'HEAD', 'PUT'],
-  member: ['GET', 'HEAD', 'PUT', 'DELETE'],
+  member: ['GET', 'HEAD', 'PUT'],
 } as const;
 
 /**
