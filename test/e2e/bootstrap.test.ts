@@ -8,6 +8,7 @@ import { call } from './client.ts';
 import { eventually, type StartedCommand, Workshop } from './cluster.ts';
 import { DnsServer } from './dns_server.ts';
 import { freePorts, RealEtcd, withoutEtcd } from './real_etcd.ts';
+import { v2 } from './v2_client.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
@@ -114,6 +115,12 @@ describe('three members that nobody starts together', () => {
     const homes = members.map(() => workshop.dataDir());
     await ready(members.map((member, i) => start(member, env, homes[i])));
     await check(members);
+    // They registered under the ids that they have, as etcd's do.
+    const { node } = await v2(service.clientUrl, 'GET', '/_etcd/registry/ours');
+    const registered = (node.nodes ?? []).map(({ key }) => key.split('/').at(-1)).sort();
+    const answer = await fetch(`${must(members[0], 'm1').clientUrl}/v2/members`);
+    const listed = (await answer.json()) as { members: { id: string }[] };
+    expect(registered).toEqual(listed.members.map(({ id }) => id).sort());
 
     const [place] = await places(1);
     const late = start({ ...must(place, 'a place'), name: 'm4' }, env);
@@ -124,9 +131,17 @@ describe('three members that nobody starts together', () => {
   test('find each other by a discovery service of ours, and are too late for it', async () => {
     const [place, ...rest] = await places(5);
     const home = must(place, 'a place');
-    const env = { ETCD_INITIAL_CLUSTER: `m1=${home.peerUrl}` };
+    // Strangers may use it, but only with a token of somebody who may make one.
+    const env = {
+      ALLOW_NONE_AUTHENTICATION: 'no',
+      EDGETCD_DISCOVERY_SERVICE: 'on',
+      EDGETCD_DISCOVERY_SECRET: 'hush',
+    };
     await ready([start(home, env)]);
-    const url = await (await fetch(`${home.clientUrl}/new?size=3`)).text();
+    expect((await fetch(`${home.clientUrl}/v2/keys/discovery`)).status).toBe(500);
+    expect((await fetch(`${home.clientUrl}/new?size=3`)).status).toBe(401);
+    const headers = { authorization: 'Bearer hush' };
+    const url = await (await fetch(`${home.clientUrl}/new?size=3`, { headers })).text();
     const members = rest.slice(0, 3);
     await ready(members.map((member) => start(member, { ETCD_DISCOVERY: url })));
     await check(members);
