@@ -1,8 +1,11 @@
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
+import { sendSignal } from '../../src/local/process.ts';
 import { answerDns, type Lookup, systemLookup } from '../../src/local/resolver.ts';
 import { call } from './client.ts';
 import { eventually, type StartedCommand, Workshop } from './cluster.ts';
@@ -148,6 +151,26 @@ describe('three members that nobody starts together', () => {
     const late = start(must(rest[3], 'a place'), { ETCD_DISCOVERY: url });
     await late.waitFor(/discovery: cluster is full/, 20_000);
     expect(await late.exited).toBe(1);
+  });
+
+  test('go on with their own entries when they were killed before they had met', async () => {
+    const [m1, m2, m3] = await places(3);
+    const service = must(m1, 'm1');
+    await ready([start(service, { ETCD_INITIAL_CLUSTER: `m1=${service.peerUrl}` })]);
+    const url = await (await fetch(`${service.clientUrl}/new?size=2`)).text();
+    const [first, second] = [must(m2, 'm2'), must(m3, 'm3')];
+    const home = workshop.dataDir();
+    const env = { ETCD_DISCOVERY: url };
+    const killed = start(first, env, home);
+    await eventually('it has registered', 20_000, async () => {
+      const { node } = (await (await fetch(url)).json()) as { node: { nodes?: unknown[] } };
+      return node.nodes?.length === 1;
+    });
+    const worker = Number(readFileSync(join(home, 'm2.pid'), 'utf8'));
+    for (const pid of [killed.pid, worker]) sendSignal(pid, 'SIGKILL');
+    await killed.exited;
+    await ready([start(first, env, home), start(second, env)]);
+    await check([first, second]);
   });
 
   test('are joined by a fourth, when the cluster has added it', async () => {

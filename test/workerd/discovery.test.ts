@@ -1,5 +1,6 @@
-import { exports } from 'cloudflare:workers';
+import { env, exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type KeysRequest, parseKeysRequest } from '../../src/api/v2/keys_request.ts';
 import { limits } from '../../src/config.ts';
 import { untilWritable } from './client.ts';
 
@@ -87,6 +88,24 @@ describe('the discovery service of three members of one deployment', () => {
       errorCode: 105,
     });
     expect(await send('PUT', `${token}/1a`, who(9))).toMatchObject({ errorCode: 105 });
+  });
+
+  it('ends a token with all that is in it, and tells those who wait', async () => {
+    const token = crypto.randomUUID().replaceAll('-', '');
+    const path = `/discovery/${token}/_config/size`;
+    const keys = parseKeysRequest('PUT', path, '', 'value=3') as KeysRequest;
+    const request = { keys, target: { token, part: 'size' }, ttlSeconds: 1 } as const;
+    const made = await env.MEMBER.getByName('edgetcd/m1').v2({ kind: 'discovery', request }, null);
+    expect(made.status).toBe(201);
+    const { index } = await send('PUT', `/${token}/1a`, who(1));
+    const wait = `/${token}?recursive=true&wait=true&waitIndex=${index + 1}`;
+    const event = (await send('GET', wait, undefined, 'm2')) as Answer & { action: string };
+    expect([event.action, event.node?.key]).toEqual(['expire', `/discovery/${token}`]);
+    for (const at of MEMBERS) {
+      const gone = await send('GET', `/${token}/1a?quorum=true`, undefined, at);
+      expect(gone.errorCode).toBe(100);
+    }
+    expect(await send('PUT', `/${token}/2b`, who(2))).toMatchObject({ errorCode: 100 });
   });
 
   it('takes a token of its user among the keys', async () => {

@@ -42,9 +42,9 @@ const PLAIN: KeysRequest = {
  * The discovery service over the keys of v2: `/discovery/<token>` is a directory with a time to
  * live, `_config/size` in it says how many members the cluster begins with, and each registers
  * under its id. Strangers use it, and an entry of the log costs something whether it changes
- * anything or not: what is written is checked, written once and never deleted, and what would change nothing
- * is refused before it is proposed. (Those that come at the same moment may exceed a bound by as
- * many as they are.)
+ * anything or not: what is written is checked, written once and never deleted, and what would
+ * change nothing is refused before it is proposed. (Those that come at the same moment may exceed
+ * a bound by as many as they are.)
  */
 export class V2Discovery {
   readonly #keys: Pick<V2Keys, 'change' | 'get' | 'serve'>;
