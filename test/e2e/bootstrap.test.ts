@@ -10,7 +10,7 @@ import { answerDns, type Lookup, systemLookup } from '../../src/local/resolver.t
 import { call } from './client.ts';
 import { eventually, type StartedCommand, Workshop } from './cluster.ts';
 import { DnsServer } from './dns_server.ts';
-import { freePorts, RealEtcd, withoutEtcd } from './real_etcd.ts';
+import { freePorts, RealEtcd, skipNote, withoutEtcd } from './real_etcd.ts';
 import { v2 } from './v2_client.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
@@ -101,7 +101,7 @@ describe('three members that nobody starts together', () => {
     expect(await stranger.exited).toBe(1);
   });
 
-  test.skipIf(withoutEtcd)('find each other by a real etcd as discovery service', async () => {
+  test.skipIf(withoutEtcd)(`find each other by a real etcd as service${skipNote}`, async () => {
     const [clientPort = 0, peerPort = 0] = await freePorts(2);
     const service = new RealEtcd(
       workshop,

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { must } from '../../src/lib/assert.ts';
 import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
-import { freePorts, RealEtcd, withoutEtcd } from './real_etcd.ts';
+import { freePorts, RealEtcd, skipNote, withoutEtcd } from './real_etcd.ts';
 import { v2 } from './v2_client.ts';
 
 /** Real etcd 3.4, unmodified, on our discovery service. */
-describe.skipIf(withoutEtcd)('a real etcd and our discovery service', () => {
+describe.skipIf(withoutEtcd)(`a real etcd and our discovery service${skipNote}`, () => {
   const workshop = new Workshop();
   let cluster: RunningCluster;
   let service = '';

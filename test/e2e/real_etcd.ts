@@ -8,6 +8,9 @@ const PROGRAM = '/usr/bin/etcd';
 /** Why tests with a real etcd are not run here; null: they are. */
 export const withoutEtcd: string | null = existsSync(PROGRAM) ? null : 'there is no etcd here';
 
+/** Says so in the title of what is skipped. */
+export const skipNote = withoutEtcd === null ? '' : ` (skipped: ${withoutEtcd})`;
+
 /** A real etcd 3.4, with the flags that differ from test to test. */
 export class RealEtcd {
   readonly clientUrl: string;
