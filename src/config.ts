@@ -1,7 +1,9 @@
+import { discoveryDefaults, discoveryLimits } from './config/discovery.ts';
 import { assert } from './lib/assert.ts';
 
 /** Every limit, timeout and default, with its reason. Units are the last word of a name. */
 export const limits = {
+  ...discoveryLimits,
   /** etcd's --max-request-bytes: the marshalled request, 1.5 MiB. */
   requestBytesMax: 1_572_864,
   /**
@@ -319,6 +321,7 @@ export const limits = {
 } as const;
 
 export const defaults = {
+  ...discoveryDefaults,
   clusterName: 'edgetcd',
   clusterToken: 'etcd-cluster',
   heartbeatIntervalMs: 100,

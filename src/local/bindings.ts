@@ -1,4 +1,5 @@
 import type { MemberRecord } from './directory.ts';
+import { hostInUrl } from './listen_url.ts';
 import { HOST } from './ports.ts';
 
 /** One member of the local cluster. */
@@ -11,6 +12,8 @@ export interface MemberAddress {
    * port where gRPC is off.
    */
   readonly peerPort: number;
+  /** Loopback, unless the member says otherwise. */
+  readonly host?: string;
 }
 
 /** Members are m1, m2 … in the order of their ports. */
@@ -21,8 +24,8 @@ export function memberAddresses(
   return ports.map((port, i) => ({ name: `m${i + 1}`, port, peerPort: peerPorts[i] ?? port }));
 }
 
-export function memberUrl(port: number): string {
-  return `http://${HOST}:${port}`;
+export function memberUrl(port: number, host: string = HOST): string {
+  return `http://${hostInUrl(host)}:${port}`;
 }
 
 export interface BindingsInput {
@@ -39,6 +42,8 @@ export interface BindingsInput {
 }
 
 const OURS = /^(ETCD|EDGETCD)_/;
+/** Of a single member: it means nothing to several. */
+const OF_ONE = 'ETCD_INITIAL_ADVERTISE_PEER_URLS';
 
 /**
  * The variables of one member. What decides who the member is cannot be overridden from the
@@ -91,7 +96,8 @@ export function newMemberBindings(
 
 function inherited(environment: BindingsInput['environment']): Record<string, string> {
   const ours = Object.entries(environment).filter(
-    (entry): entry is [string, string] => OURS.test(entry[0]) && entry[1] !== undefined,
+    (entry): entry is [string, string] =>
+      OURS.test(entry[0]) && entry[0] !== OF_ONE && entry[1] !== undefined,
   );
   return Object.fromEntries(ours);
 }

@@ -17,6 +17,7 @@ const nodeMin = [20, 19];
 const commands = {
   start: { typescript: 'src/local/main.ts' },
   'grpc-proxy': { typescript: 'src/grpc/main.ts' },
+  member: { typescript: 'src/local/member-main.ts' },
   snapshot: { typescript: 'src/local/snapshot-main.ts' },
   restore: { typescript: 'src/local/restore-main.ts' },
   bench: { typescript: 'bench/main.ts' },

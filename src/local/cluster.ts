@@ -6,7 +6,7 @@ import { type ClusterRecord, checkRecord, DataDirectory } from './directory.ts';
 import { messageOf, StartError } from './error.ts';
 import { DirectoryLock } from './lock.ts';
 import { SupervisedMember } from './member.ts';
-import { MemberFront } from './member_front.ts';
+import { frontsOf, type MemberFront } from './member_front.ts';
 import type { Output } from './output.ts';
 import { planPeerPorts, planPorts, portIsFree } from './ports.ts';
 import { killNow } from './process.ts';
@@ -37,13 +37,11 @@ export class LocalCluster {
     directory: DataDirectory,
     members: readonly SupervisedMember[],
     lock: DirectoryLock,
-    environment: ClusterContext['environment'],
+    fronts: readonly MemberFront[],
     joined = false,
   ) {
     this.joined = joined;
-    this.fronts = members.flatMap(({ address }) =>
-      address.port === address.peerPort ? [] : [new MemberFront(address, environment)],
-    );
+    this.fronts = fronts;
     this.name = name;
     this.directory = directory;
     this.members = members;
@@ -97,7 +95,8 @@ export class LocalCluster {
             onRemoved: () => forget(directory, address.name, context.output),
           }),
       );
-      return new LocalCluster(plan.name, directory, members, lock, context.environment);
+      const fronts = addresses.flatMap((address) => frontsOf(address, context.environment));
+      return new LocalCluster(plan.name, directory, members, lock, fronts);
     } catch (error) {
       lock.release();
       throw error;

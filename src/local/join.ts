@@ -11,6 +11,7 @@ import { StartError, UsageError } from './error.ts';
 import type { JoinOptions } from './join-command-line.ts';
 import { DirectoryLock } from './lock.ts';
 import { SupervisedMember } from './member.ts';
+import { frontsOf } from './member_front.ts';
 import type { Output } from './output.ts';
 import { freePort, planPeerPorts, portIsFree } from './ports.ts';
 
@@ -40,7 +41,8 @@ export async function openMember(
       throw new StartError(`port ${wanted} is in use; choose another with --port`);
     }
     const member = await supervised(options, context, { record, address, directory, lock });
-    return new LocalCluster(record.cluster, directory, [member], lock, context.environment, true);
+    const fronts = frontsOf(address, context.environment);
+    return new LocalCluster(record.cluster, directory, [member], lock, fronts, true);
   } catch (error) {
     lock.release();
     throw error;

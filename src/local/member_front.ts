@@ -7,6 +7,7 @@ import { type MemberAddress, memberUrl } from './bindings.ts';
 import { messageOf, StartError } from './error.ts';
 import { HttpConnection } from './http/connection.ts';
 import { SessionCalls } from './http/session_calls.ts';
+import type { Listener } from './listen_url.ts';
 import { HOST } from './ports.ts';
 import { probeMember } from './probe.ts';
 
@@ -18,22 +19,30 @@ const probeTimeoutMs = 2_000;
  * is.
  */
 export class MemberFront {
-  readonly #address: MemberAddress;
+  readonly #name: string;
   readonly #bridge: Bridge;
   readonly #calls: readonly SessionCalls[];
 
-  /** @param environment the member's, which may have it look at every request itself */
-  constructor(address: MemberAddress, environment: Readonly<Record<string, string | undefined>>) {
-    const url = memberUrl(address.peerPort);
-    const splicer = new Splicer(HOST, address.peerPort);
+  /**
+   * @param listener where clients connect to
+   * @param memberPort where the member listens on this machine
+   * @param environment the member's, which may have it look at every request itself
+   */
+  constructor(
+    name: string,
+    listener: Listener,
+    memberPort: number,
+    environment: Readonly<Record<string, string | undefined>>,
+  ) {
+    const url = memberUrl(memberPort);
+    const splicer = new Splicer(HOST, memberPort);
     const [writes, reads] = [new SessionCalls(url), new SessionCalls(url)];
     const splice: Splicer['splice'] = (...connection) => splicer.splice(...connection);
     const ways = { writes, reads, splice };
-    this.#address = address;
+    this.#name = name;
     this.#calls = [writes, reads];
     this.#bridge = new Bridge({
-      host: HOST,
-      port: address.port,
+      ...listener,
       tls: null,
       upstream: new SessionUpstream(new Endpoints([url])),
       http1: looksAtEach(environment)
@@ -48,7 +57,7 @@ export class MemberFront {
     try {
       await this.#bridge.listen();
     } catch (error) {
-      throw new StartError(`${this.#address.name}: ${messageOf(error)}`);
+      throw new StartError(`${this.#name}: ${messageOf(error)}`);
     }
   }
 
@@ -56,6 +65,15 @@ export class MemberFront {
     this.#bridge.close();
     for (const calls of this.#calls) calls.close();
   }
+}
+
+/** Of a member whose own port is not that of its clients. */
+export function frontsOf(
+  { name, port, peerPort }: MemberAddress,
+  environment: Readonly<Record<string, string | undefined>>,
+): MemberFront[] {
+  if (port === peerPort) return [];
+  return [new MemberFront(name, { host: HOST, port }, peerPort, environment)];
 }
 
 /** Whether the gateway does more with a request than what its method says. */

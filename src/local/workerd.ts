@@ -7,7 +7,9 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Miniflare, type MiniflareOptions } from 'miniflare';
 import { must } from '../lib/assert.ts';
+import { hostInUrl, type Listener } from './listen_url.ts';
 import { HOST } from './ports.ts';
+import { answerDns, type Lookup } from './resolver.ts';
 import { withV8Flags } from './v8_flags.ts';
 
 /** The platform's behaviour as of that day: the same date as in the deployment's wrangler.toml. */
@@ -28,6 +30,10 @@ export interface WorkerdSpec {
   /** Where the Durable Object's databases live. */
   readonly persistPath: string;
   readonly port: number;
+  /** All places where it listens, if that is not the port on loopback. */
+  readonly sockets?: readonly Listener[];
+  /** Answers the member's questions to DNS; without it the member asks over HTTPS. */
+  readonly lookup?: Lookup;
   /** A line that the process wrote. */
   onLine(stream: 'stdout' | 'stderr', line: string): void;
 }
@@ -89,17 +95,23 @@ export function miniflareOptions(
   spec: WorkerdSpec,
   onSpawned: () => void = () => undefined,
 ): MiniflareOptions {
+  const { lookup } = spec;
+  const resolver =
+    lookup && ((request: { readonly url: string }) => answerDns(request.url, lookup));
   return {
     modules: true,
     script: spec.script,
     compatibilityDate,
     compatibilityFlags,
     bindings: spec.bindings,
+    ...(resolver ? { serviceBindings: { RESOLVER: resolver } } : {}),
     ...databaseOptions(spec.persistPath),
     host: HOST,
     // Miniflare's own entry adds a proxy and hides disconnects: nothing uses it.
     port: 0,
-    unsafeDirectSockets: [{ host: HOST, port: spec.port }],
+    unsafeDirectSockets: (spec.sockets ?? [{ host: HOST, port: spec.port }]).map(
+      ({ host, port }) => ({ host: hostInUrl(host), port }),
+    ),
     // Otherwise Miniflare asks the network where in the world this machine is.
     cf: false,
     cache: false,

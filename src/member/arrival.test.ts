@@ -97,3 +97,10 @@ it('elsewhere a URL is taken by the letter', async () => {
   expect(memberId).toBe(idOfNumber(4n));
   expect(rig.waits).toHaveLength(1);
 });
+
+it('it does not ask itself, though it is named by its URL alone, as DNS does', async () => {
+  const rig = new Rig({ m4: ['silent'], m1: [{ 4: 'do://m4' }] });
+  const { memberId } = await rig.arrive({ name: 'otherwise', url: 'do://m4' });
+  expect(memberId).toBe(idOfNumber(4n));
+  expect(rig.asked).toEqual(['m1']);
+});

@@ -13,6 +13,7 @@ import type { MetaTable } from '../storage/meta.ts';
 import { Sql, type SqlBackend } from '../storage/sql.ts';
 import { encodeReply } from '../transport/frame.ts';
 import { openSignedTokens, type SignedTokens } from './auth/signed_tokens.ts';
+import { waysOutside } from './bootstrap/outside.ts';
 import { checkReplySize, checkRequestSize } from './bounds.ts';
 import { type Entered, Entrance, type EntranceHost } from './entrance.ts';
 import { initialMismatch } from './initial_check.ts';
@@ -23,23 +24,18 @@ import { metered } from './metered_disk.ts';
 import { rememberedName, rememberName } from './object_name.ts';
 import type { Participation } from './participation.ts';
 import { answerFrame, frameOf } from './peer_service.ts';
-import type { PeerNamespace } from './peering.ts';
 import { REMOVED } from './peers.ts';
 import { Restoration } from './restoration.ts';
 import { checkServed, routeOf } from './routing.ts';
 import { Runtime } from './runtime.ts';
-import { type MemberEnv, type MemberSettings, memberSettings } from './settings.ts';
+import type { ServerEnv } from './server_env.ts';
+import { type MemberSettings, memberSettings } from './settings.ts';
 import { ClientStreams } from './streams/client_streams.ts';
 import { streamsHost } from './streams/host.ts';
 import { systemPrng } from './system.ts';
 import { Timers } from './timers.ts';
 import { Turnstile } from './turnstile.ts';
 import { unavailable } from './v2/reply.ts';
-
-export interface ServerEnv extends MemberEnv {
-  /** The namespace of members: the way to those of the same deployment. */
-  readonly MEMBER: PeerNamespace;
-}
 
 const RANGE = '/v3/kv/range';
 
@@ -276,6 +272,7 @@ export class Server {
       meta,
       namespace: this.#env.MEMBER,
       timers: this.#timers,
+      outside: waysOutside(this.#env.RESOLVER),
       nowMs: this.nowMs,
       durable: this.#durable,
       waiting: (reason) => {

@@ -33,15 +33,17 @@ export async function eventually(
   }
 }
 
-/** A run of `npm start` in a process of its own, as a user has it. */
-export class StartedCommand {
+/** A program in a process of its own, as a user has it. */
+export class StartedProgram {
   /** Everything it has said so far. */
   output = '';
   readonly exited: Promise<number | null>;
+  readonly args: readonly string[];
   private readonly child: ChildProcess;
 
-  constructor(flags: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [bootstrap, 'start', ...flags], {
+  constructor(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.args = args;
+    this.child = spawn(file, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -55,7 +57,7 @@ export class StartedCommand {
   }
 
   get pid(): number {
-    return must(this.child.pid, 'the supervisor was started');
+    return must(this.child.pid, 'it was started');
   }
 
   get running(): boolean {
@@ -79,6 +81,17 @@ export class StartedCommand {
   }
 }
 
+/** A run of `npm start`, or of another command. */
+export class StartedCommand extends StartedProgram {
+  constructor(
+    flags: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    command = 'start',
+  ) {
+    super(process.execPath, [bootstrap, command, ...flags], env);
+  }
+}
+
 /** A cluster that is ready, with the means to hurt it. */
 export class RunningCluster extends StartedCommand {
   readonly dataDir: string;
@@ -91,7 +104,7 @@ export class RunningCluster extends StartedCommand {
     super([...flags, '--size', String(size), ...(options.flags ?? [])], options.env);
     const ports = planPorts(options.port, size);
     this.dataDir = options.dataDir;
-    this.endpoints = ports.map(memberUrl);
+    this.endpoints = ports.map((port) => memberUrl(port));
     this.names = ports.map((_, i) => `m${i + 1}`);
   }
 
@@ -132,7 +145,7 @@ export class RunningCluster extends StartedCommand {
 /** Directories and commands of one test, cleared away after it, whatever happened. */
 export class Workshop {
   private readonly directories: string[] = [];
-  private readonly commands: StartedCommand[] = [];
+  private readonly commands: StartedProgram[] = [];
 
   dataDir(): string {
     const path = mkdtempSync(join(tmpdir(), 'edgetcd-e2e-'));
@@ -160,6 +173,21 @@ export class Workshop {
     return command;
   }
 
+  /** A member that is started by itself: `npm run member`. */
+  member(flags: readonly string[], env: Readonly<Record<string, string>> = {}): StartedCommand {
+    return this.started(new StartedCommand(flags, env, 'member'));
+  }
+
+  /** Any other program. */
+  program(file: string, args: readonly string[]): StartedProgram {
+    return this.started(new StartedProgram(file, args));
+  }
+
+  private started<T extends StartedProgram>(command: T): T {
+    this.commands.push(command);
+    return command;
+  }
+
   async clear(): Promise<void> {
     await Promise.all(this.commands.splice(0).map((command) => command.stop()));
     for (const path of this.directories.splice(0)) rmSync(path, { recursive: true, force: true });
@@ -170,7 +198,8 @@ export class Workshop {
 export async function freeFirstPort(size = 3): Promise<number> {
   for (let first = 10_100 + (process.pid % 100) * 20; first < 12_700; first += 7) {
     const ports = planPorts(first, size);
-    const free = await Promise.all([...ports, ...planPeerPorts(ports)].map(portIsFree));
+    const all = [...ports, ...planPeerPorts(ports)];
+    const free = await Promise.all(all.map((port) => portIsFree(port)));
     if (free.every(Boolean)) return first;
   }
   throw new Error('no free ports');

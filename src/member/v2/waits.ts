@@ -1,11 +1,12 @@
 import { EtcdError } from '../../api/error.ts';
-import type { BasicCredentials } from '../../api/v2/call.ts';
+import type { KeysWait } from '../../api/v2/call.ts';
 import { insufficientCredentials } from '../../api/v2/denied.ts';
 import { encodeV2Event } from '../../api/v2/event.ts';
 import type { KeysRequest } from '../../api/v2/keys_request.ts';
 import { limits } from '../../config.ts';
 import type { PastEvent } from '../../state/v2/history.ts';
 import type { V2Hub } from '../../watch/v2/hub.ts';
+import { DISCOVERY_USER } from './discovery.ts';
 import type { V2Host } from './host.ts';
 import { checkReadable, indexHeaders, shownToClients, treePath } from './keys.ts';
 import type { V2Logins } from './logins.ts';
@@ -28,6 +29,7 @@ interface Wait {
   readonly outlet: V2Outlet;
   readonly request: KeysRequest;
   readonly user: string;
+  readonly byToken: boolean;
   cancel: () => void;
 }
 
@@ -40,6 +42,7 @@ export class V2Waits {
   readonly #hub: V2Hub;
   readonly #logins: V2Logins;
   readonly #open = new Set<Wait>();
+  #byToken = 0;
 
   constructor(host: V2Host, hub: V2Hub, logins: V2Logins) {
     this.#host = host;
@@ -52,14 +55,10 @@ export class V2Waits {
   }
 
   /** @returns what to call when the client is gone */
-  async open(
-    request: KeysRequest,
-    credentials: BasicCredentials,
-    outlet: V2Outlet,
-  ): Promise<() => void> {
+  async open({ request, credentials, byToken }: KeysWait, outlet: V2Outlet): Promise<() => void> {
     try {
-      const user = await this.#logins.userOf(credentials);
-      const wait: Wait = { outlet, request, user, cancel: () => {} };
+      const user = byToken ? DISCOVERY_USER : await this.#logins.userOf(credentials);
+      const wait: Wait = { outlet, request, user, byToken: byToken === true, cancel: () => {} };
       this.#begin(wait);
       return () => this.#close(wait);
     } catch (error) {
@@ -81,9 +80,13 @@ export class V2Waits {
 
   /** @throws EtcdError before anything is sent */
   #begin(wait: Wait): void {
-    const { request, user, outlet } = wait;
+    const { request, user, outlet, byToken } = wait;
     const { machine, identity, node } = this.#host;
-    if (this.#open.size >= limits.v2WaitsMax) throw EtcdError.of('tooManyRequests');
+    // Strangers who wait for each other leave room for everybody else.
+    const isFull = this.#open.size >= limits.v2WaitsMax;
+    if (isFull || (byToken && this.#byToken >= limits.discoveryWaitsMax)) {
+      throw EtcdError.of('tooManyRequests');
+    }
     const { path, recursive, stream, waitIndex } = request;
     checkReadable(machine.v2, user, path, recursive);
     const past: PastEvent[] = [];
@@ -98,6 +101,7 @@ export class V2Waits {
     });
     isOpen = true;
     this.#open.add(wait);
+    if (byToken) this.#byToken++;
     outlet.begin({
       ...clusterHeader(identity.clusterId),
       ...indexHeaders(machine.v2.index, machine.appliedIndex, node.soft.term),
@@ -120,7 +124,9 @@ export class V2Waits {
   }
 
   #close(wait: Wait): void {
-    if (this.#open.delete(wait)) wait.cancel();
+    if (!this.#open.delete(wait)) return;
+    if (wait.byToken) this.#byToken--;
+    wait.cancel();
   }
 
   #mayRead({ path, recursive }: KeysRequest, user: string): boolean {
