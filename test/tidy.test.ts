@@ -27,7 +27,10 @@ const below = ['watch', 'transport', 'storage', 'metrics', 'state', 'raft', 'api
 const node = 'node:';
 const layers: Readonly<Record<string, Layer>> = {
   worker: { values: ['gateway', 'member'], packages: ['cloudflare:workers'] },
-  local: { values: ['config', 'api'], packages: [node, 'miniflare', 'esbuild', 'cac', 'capnp-es'] },
+  local: {
+    values: ['config', 'api', 'metrics'],
+    packages: [node, 'miniflare', 'esbuild', 'cac', 'capnp-es'],
+  },
   grpc: { values: ['api', 'client'], packages: [node, '@grpc/grpc-js', '@bufbuild/protobuf'] },
   client: { values: ['api'], packages: ['@bufbuild/protobuf'] },
   gateway: { values: ['api', 'config', 'metrics'], types: ['member'], packages: ['hono'] },

@@ -18,6 +18,7 @@ const commands = {
   start: { typescript: 'src/local/main.ts' },
   snapshot: { typescript: 'src/local/snapshot-main.ts' },
   restore: { typescript: 'src/local/restore-main.ts' },
+  proxy: { typescript: 'src/local/proxy-main.ts' },
   bench: { typescript: 'bench/main.ts' },
   sim: { typescript: 'test/sim/main.ts' },
   test: { program: 'vitest/vitest.mjs', args: ['run', '--config', 'test/vitest.config.ts'] },

@@ -1,0 +1,191 @@
+import { readPairs } from '../../lib/pairs.ts';
+import { logLevel, oneOf } from '../command-line.ts';
+import { messageOf, UsageError } from '../error.ts';
+import { type Environment, type FlagSection, flagLines, readFlags } from '../flags.ts';
+import type { LogLevel } from '../output.ts';
+import type { Timeouts } from './attempt.ts';
+import type { Start } from './finder.ts';
+import { originOf } from './member_list.ts';
+
+/** Where a proxy listens: addresses of this machine. */
+export interface ListenAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ProxyOptions {
+  readonly isReadonly: boolean;
+  readonly listen: readonly ListenAddress[];
+  readonly start: Start;
+  readonly failureWaitMs: number;
+  readonly refreshIntervalMs: number;
+  readonly timeouts: Timeouts;
+  readonly logLevel: LogLevel;
+}
+
+/** etcd's flags of its proxy, with etcd's defaults; --endpoints is `etcd gateway`'s. */
+const FLAGS: readonly FlagSection[] = [
+  [
+    'Proxy',
+    [
+      { flag: 'proxy', value: '<on|readonly>', meaning: 'Whether changes pass', fallback: 'on' },
+      {
+        flag: 'listen-client-urls',
+        value: '<url,…>',
+        meaning: 'Where it listens for clients',
+        fallback: 'http://localhost:2379',
+      },
+      {
+        flag: 'log-level',
+        value: '<level>',
+        meaning: 'Lines shown: debug, info, warn, error',
+        fallback: 'info',
+      },
+    ],
+  ],
+  [
+    'Where the cluster is (one of the two)',
+    [
+      {
+        flag: 'endpoints',
+        value: '<url,…>',
+        meaning: 'Client URLs of members, or of a deployment',
+      },
+      {
+        flag: 'initial-cluster',
+        value: '<name=url,…>',
+        meaning: 'Peer URLs of members, as members are told them',
+      },
+    ],
+  ],
+  [
+    'Times, in milliseconds',
+    [
+      {
+        flag: 'proxy-failure-wait',
+        value: '<ms>',
+        meaning: 'For which a member that failed is left out',
+        fallback: '5000',
+      },
+      {
+        flag: 'proxy-refresh-interval',
+        value: '<ms>',
+        meaning: 'Between two looks for members',
+        fallback: '30000',
+      },
+      {
+        flag: 'proxy-dial-timeout',
+        value: '<ms>',
+        meaning: 'For a connection to a member; 0: none',
+        fallback: '1000',
+      },
+      {
+        flag: 'proxy-write-timeout',
+        value: '<ms>',
+        meaning: 'For a member to take a request; 0: none',
+        fallback: '5000',
+      },
+      {
+        flag: 'proxy-read-timeout',
+        value: '<ms>',
+        meaning: 'Of silence, streams included; 0: none',
+        fallback: '0',
+      },
+    ],
+  ],
+];
+
+const DEFAULTS: Readonly<Record<string, string>> = Object.fromEntries(
+  FLAGS.flatMap(([, flags]) => flags.map(({ flag, fallback = '' }) => [flag, fallback])),
+);
+const timeMsMax = 86_400_000;
+
+/** @returns null when help was asked for: {@link proxyHelp} is it. @throws UsageError */
+export function readProxyOptions(
+  argv: readonly string[],
+  environment: Environment,
+): ProxyOptions | null {
+  try {
+    const said = readFlags(argv, environment, FLAGS);
+    return said === null ? null : optionsOf((flag) => said[flag] ?? DEFAULTS[flag] ?? '');
+  } catch (error) {
+    throw new UsageError(`${messageOf(error)}\nnpm run proxy -- --help lists the flags`);
+  }
+}
+
+function optionsOf(get: (flag: string) => string): ProxyOptions {
+  const time = (flag: string, leastMs: number): number => {
+    const text = get(flag);
+    const ms = Number(text);
+    if (/^\d+$/.test(text) && ms >= leastMs && ms <= timeMsMax) return ms;
+    throw new UsageError(
+      `--${flag} must be a number of milliseconds from ${leastMs} to ${timeMsMax}, not "${text}"`,
+    );
+  };
+  const urls = get('listen-client-urls').split(',');
+  return {
+    isReadonly: oneOf(get('proxy'), ['on', 'readonly'], '--proxy') === 'readonly',
+    listen: urls.map(listenAddress),
+    start: startOf(get('endpoints'), get('initial-cluster')),
+    failureWaitMs: time('proxy-failure-wait', 1),
+    refreshIntervalMs: time('proxy-refresh-interval', 1),
+    timeouts: {
+      dialMs: time('proxy-dial-timeout', 0),
+      writeMs: time('proxy-write-timeout', 0),
+      readMs: time('proxy-read-timeout', 0),
+    },
+    logLevel: logLevel(get('log-level')),
+  };
+}
+
+function startOf(endpoints: string, initialCluster: string): Start {
+  if ((endpoints === '') === (initialCluster === '')) {
+    const what = endpoints === '' ? 'are both missing' : 'exclude each other';
+    throw new UsageError(`--endpoints and --initial-cluster ${what}`);
+  }
+  const pairs = initialCluster === '' ? [] : readPairs(initialCluster);
+  if (typeof pairs === 'string') throw new UsageError(`--initial-cluster: ${pairs}`);
+  const peerUrls = pairs.map(([, url]) => url);
+  return {
+    clientUrls:
+      endpoints === '' ? [] : endpoints.split(',').map((url) => origin(url, '--endpoints')),
+    peerUrls: peerUrls.map((url) => origin(url, '--initial-cluster')),
+  };
+}
+
+/** etcdctl takes endpoints without a scheme. */
+function origin(text: string, flag: string): string {
+  const trimmed = text.trim();
+  const url = originOf(trimmed.includes('://') ? trimmed : `http://${trimmed}`);
+  if (url !== null) return url;
+  throw new UsageError(`${flag} must have URLs like http://127.0.0.1:2379, not "${text}"`);
+}
+
+function listenAddress(text: string): ListenAddress {
+  const url = originOf(text.trim());
+  const port = /^http:\/\/.+:(\d{1,5})\/?$/.exec(text.trim())?.[1];
+  if (url === null || port === undefined) {
+    throw new UsageError(`--listen-client-urls must be like http://127.0.0.1:2379, not "${text}"`);
+  }
+  return { host: new URL(url).hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
+}
+
+/** What `npm run proxy -- --help` prints. */
+export function proxyHelp(): string {
+  return [
+    'Passes requests on to the members of a cluster, which it finds by itself.',
+    '',
+    'Usage:',
+    '  npm run proxy -- [flags]',
+    '',
+    ...flagLines(FLAGS),
+    'A flag --a-b is also the variable ETCD_A_B, but not both at once. NODE_EXTRA_CA_CERTS names',
+    'certificates of a CA of your own, for members behind TLS.',
+    '',
+    'Examples:',
+    '  npm run proxy -- --endpoints http://10.0.0.1:2379,http://10.0.0.2:2379',
+    '  npm run proxy -- --endpoints https://edgetcd.example.workers.dev',
+    '  npm run proxy -- --proxy readonly --listen-client-urls http://127.0.0.1:8080 \\',
+    '    --initial-cluster m1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380,m3=http://10.0.0.3:2380',
+  ].join('\n');
+}
