@@ -65,7 +65,7 @@ function lateMember(member: BenchMember | undefined, probe: Probe | undefined): 
 export async function findFirstPort(portsFrom: (first: number) => number[]): Promise<number> {
   const spread = (process.pid % 100) * 20;
   for (let first = 10_200 + spread; first < 12_700; first += 7) {
-    const free = await Promise.all(portsFrom(first).map(portIsFree));
+    const free = await Promise.all(portsFrom(first).map((port) => portIsFree(port)));
     if (free.every(Boolean)) return first;
   }
   throw new Error('no free ports');

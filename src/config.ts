@@ -340,6 +340,8 @@ export const defaults = {
   /** 0: heartbeats never stop. A deployment that should sleep at no cost sets it. */
   quiesceAfterMs: 0,
   clientPort: 2379,
+  /** EDGETCD_DNS_OVER_HTTPS: a Worker has no other way to DNS, and this one is its neighbour. */
+  dnsOverHttpsUrl: 'https://cloudflare-dns.com/dns-query',
   /** ETCD_WARNING_APPLY_DURATION: applying for longer is told. */
   warningApplyMs: 100,
   /** ETCD_WARNING_UNARY_REQUEST_DURATION: calls that take longer are told. */

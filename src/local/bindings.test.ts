@@ -37,10 +37,12 @@ test('the environment reaches the members, but not who they are', () => {
     ETCD_NAME: 'evil',
     HOME: '/',
     ETCD_X: undefined,
+    ETCD_INITIAL_ADVERTISE_PEER_URLS: 'http://a:1',
   };
   const bindings = memberBindings(self, { ...input, environment });
   expect(bindings['ETCD_SNAPSHOT_COUNT']).toBe('100');
   expect(bindings['ETCD_NAME']).toBe('m2');
   expect(Object.keys(bindings)).not.toContain('HOME');
   expect(Object.keys(bindings)).not.toContain('ETCD_X');
+  expect(Object.keys(bindings)).not.toContain('ETCD_INITIAL_ADVERTISE_PEER_URLS');
 });

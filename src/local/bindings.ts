@@ -1,10 +1,13 @@
 import type { MemberRecord } from './directory.ts';
+import { hostInUrl } from './listen_url.ts';
 import { HOST } from './ports.ts';
 
 /** One member of the local cluster: client and peer traffic share its port. */
 export interface MemberAddress {
   readonly name: string;
   readonly port: number;
+  /** Loopback, unless the member says otherwise. */
+  readonly host?: string;
 }
 
 /** Members are m1, m2 … in the order of their ports. */
@@ -12,8 +15,8 @@ export function memberAddresses(ports: readonly number[]): MemberAddress[] {
   return ports.map((port, i) => ({ name: `m${i + 1}`, port }));
 }
 
-export function memberUrl(port: number): string {
-  return `http://${HOST}:${port}`;
+export function memberUrl(port: number, host: string = HOST): string {
+  return `http://${hostInUrl(host)}:${port}`;
 }
 
 export interface BindingsInput {
@@ -30,6 +33,8 @@ export interface BindingsInput {
 }
 
 const OURS = /^(ETCD|EDGETCD)_/;
+/** Of a single member: it means nothing to several. */
+const OF_ONE = 'ETCD_INITIAL_ADVERTISE_PEER_URLS';
 
 /**
  * The variables of one member. What decides who the member is cannot be overridden from the
@@ -82,7 +87,8 @@ export function newMemberBindings(
 
 function inherited(environment: BindingsInput['environment']): Record<string, string> {
   const ours = Object.entries(environment).filter(
-    (entry): entry is [string, string] => OURS.test(entry[0]) && entry[1] !== undefined,
+    (entry): entry is [string, string] =>
+      OURS.test(entry[0]) && entry[0] !== OF_ONE && entry[1] !== undefined,
   );
   return Object.fromEntries(ours);
 }

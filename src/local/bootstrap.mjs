@@ -16,6 +16,7 @@ const nodeMin = [20, 19];
  */
 const commands = {
   start: { typescript: 'src/local/main.ts' },
+  member: { typescript: 'src/local/member-main.ts' },
   snapshot: { typescript: 'src/local/snapshot-main.ts' },
   restore: { typescript: 'src/local/restore-main.ts' },
   proxy: { typescript: 'src/local/proxy-main.ts' },

@@ -30,6 +30,13 @@ export interface MemberRecord {
   readonly secret: string;
 }
 
+/** One that is started by itself, kept in separate.json: whose data this is. */
+export interface SeparateRecord {
+  readonly version: 1;
+  readonly cluster: string;
+  readonly name: string;
+}
+
 /** The files of a local cluster outside the members' own databases. */
 export class DataDirectory {
   readonly path: string;
@@ -61,6 +68,15 @@ export class DataDirectory {
   /** The same of a member that joined. @throws StartError */
   readMember(): MemberRecord | null {
     return this.readJson('member.json', isMemberRecord);
+  }
+
+  /** The same of a member that is started by itself. @throws StartError */
+  readSeparate(): SeparateRecord | null {
+    return this.readJson('separate.json', isSeparateRecord);
+  }
+
+  writeSeparate(record: SeparateRecord): void {
+    this.replace('separate.json', `${JSON.stringify(record, null, 2)}\n`, 0o600);
   }
 
   writeMember(record: MemberRecord): void {
@@ -158,4 +174,11 @@ function isMemberRecord(value: unknown): value is MemberRecord {
     Number.isInteger(record['port']) &&
     Array.isArray(record['peers'])
   );
+}
+
+function isSeparateRecord(value: unknown): value is SeparateRecord {
+  if (typeof value !== 'object' || value === null) return false;
+  const record = value as Readonly<Record<string, unknown>>;
+  const texts = [record['cluster'], record['name']];
+  return record['version'] === 1 && texts.every((text) => typeof text === 'string');
 }

@@ -52,7 +52,7 @@ export class SupervisedMember {
   constructor(options: SupervisedMemberOptions) {
     this.options = options;
     this.address = options.address;
-    this.url = memberUrl(options.address.port);
+    this.url = memberUrl(options.address.port, options.address.host);
   }
 
   /**

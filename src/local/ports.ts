@@ -23,14 +23,14 @@ export function planPorts(first: number, size: number): number[] {
 }
 
 /** Whether nobody listens there now. */
-export function portIsFree(port: number): Promise<boolean> {
+export function portIsFree(port: number, host: string = HOST): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error) => {
       if (systemCode(error) === 'EADDRINUSE') resolve(false);
-      else reject(new StartError(`cannot listen on ${HOST}:${port}: ${error.message}`));
+      else reject(new StartError(`cannot listen on ${host}:${port}: ${error.message}`));
     });
-    server.listen({ host: HOST, port, exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ host, port, exclusive: true }, () => server.close(() => resolve(true)));
   });
 }
 

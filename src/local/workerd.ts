@@ -7,6 +7,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Miniflare, type MiniflareOptions } from 'miniflare';
 import { must } from '../lib/assert.ts';
+import { hostInUrl, type Listener } from './listen_url.ts';
 import { HOST } from './ports.ts';
 import { withV8Flags } from './v8_flags.ts';
 
@@ -28,6 +29,8 @@ export interface WorkerdSpec {
   /** Where the Durable Object's databases live. */
   readonly persistPath: string;
   readonly port: number;
+  /** All places where it listens, if that is not the port on loopback. */
+  readonly sockets?: readonly Listener[];
   /** A line that the process wrote. */
   onLine(stream: 'stdout' | 'stderr', line: string): void;
 }
@@ -99,7 +102,9 @@ export function miniflareOptions(
     host: HOST,
     // Miniflare's own entry adds a proxy and hides disconnects: nothing uses it.
     port: 0,
-    unsafeDirectSockets: [{ host: HOST, port: spec.port }],
+    unsafeDirectSockets: (spec.sockets ?? [{ host: HOST, port: spec.port }]).map(
+      ({ host, port }) => ({ host: hostInUrl(host), port }),
+    ),
     // Otherwise Miniflare asks the network where in the world this machine is.
     cf: false,
     cache: false,

@@ -2,10 +2,16 @@ import { nameInUrl } from '../api/peer_url.ts';
 import { defaults } from '../config.ts';
 import { must } from '../lib/assert.ts';
 import { parsePairs } from '../lib/pairs.ts';
+import {
+  advertisedPeerUrl,
+  type Bootstrap,
+  type BootstrapEnv,
+  bootstrapSettings,
+} from './bootstrap_settings.ts';
 import { SettingsError, type VariableReader } from './variables.ts';
 
 /** The variables that say who the members are, under etcd's own names. */
-export interface ClusterEnv {
+export interface ClusterEnv extends BootstrapEnv {
   readonly ETCD_INITIAL_CLUSTER?: string;
   readonly ETCD_INITIAL_CLUSTER_STATE?: string;
   readonly ETCD_INITIAL_CLUSTER_TOKEN?: string;
@@ -32,6 +38,8 @@ export interface ClusterSettings {
   /** Where members are now, whatever the cluster has on record. */
   readonly addresses: readonly Peer[];
   readonly clusterToken: string;
+  /** Null: `members` are all; else they are looked for, and `members` is this one alone. */
+  readonly bootstrap: Bootstrap | null;
   /** The cluster exists: the member asks the others who it is, instead of founding it with them. */
   readonly joining: boolean;
   /** A change of membership that could cost the quorum is refused. */
@@ -43,30 +51,65 @@ export function clusterSettings(
   name: string,
   read: VariableReader<keyof ClusterEnv>,
 ): ClusterSettings {
-  const text = read.text('ETCD_INITIAL_CLUSTER') ?? `${name}=do://${name}`;
+  const bootstrap = bootstrapSettings(read);
+  const advertised = advertisedPeerUrl(read);
+  const text = read.text('ETCD_INITIAL_CLUSTER') ?? `${name}=${advertised ?? `do://${name}`}`;
   const members = peersOf('ETCD_INITIAL_CLUSTER', text);
   checkUrls(members);
   const origin = read.text('EDGETCD_IDENTITY_CLUSTER');
   const identity = origin === null ? members : peersOf('EDGETCD_IDENTITY_CLUSTER', origin);
   const state = read.choice('ETCD_INITIAL_CLUSTER_STATE', ['new', 'existing'], 'new');
+  if (bootstrap !== null) checkBootstrap(bootstrap, { advertised, state });
   const isNamed = members.some((peer) => peer.name === name);
   // An object of this deployment that nobody named was added later: no variable has to change.
   const isAdded = !isNamed && name !== '' && members.every(({ url }) => nameInUrl(url) !== '');
   if (!isNamed && !isAdded) {
-    throw new SettingsError(`ETCD_INITIAL_CLUSTER does not name ${name}, the member to start`);
+    throw new SettingsError(
+      `couldn't find local name "${name}" in the initial cluster configuration`,
+    );
   }
-  const self = isAdded ? { name, url: `do://${name}` } : members.find((peer) => peer.name === name);
+  const named = members.find((peer) => peer.name === name);
+  const self = isAdded ? { name, url: `do://${name}` } : must(named, 'the member is named');
+  checkAdvertised(self, advertised);
   const joining = isAdded || state === 'existing';
   if (!joining) checkNamed(members, identity);
+  const token = read.text('ETCD_INITIAL_CLUSTER_TOKEN') ?? defaults.clusterToken;
   return {
-    self: must(self, 'the member is named'),
+    self,
     members,
     identity,
     addresses: origin === null ? [] : members,
-    clusterToken: read.text('ETCD_INITIAL_CLUSTER_TOKEN') ?? defaults.clusterToken,
+    // As in etcd: whoever registers under a URL belongs to the cluster of that URL.
+    clusterToken: bootstrap?.kind === 'discovery' ? bootstrap.url : token,
+    bootstrap,
     joining,
     strictReconfigCheck: read.flag('ETCD_STRICT_RECONFIG_CHECK', true),
   };
+}
+
+function checkBootstrap(
+  { kind }: Bootstrap,
+  { advertised, state }: { readonly advertised: string | null; readonly state: string },
+): void {
+  if (advertised === null || nameInUrl(advertised) !== '') {
+    throw new SettingsError(
+      'ETCD_INITIAL_ADVERTISE_PEER_URLS is not set: peers must learn where this member is',
+    );
+  }
+  if (kind === 'discovery' && state === 'existing') {
+    throw new SettingsError(
+      'discovery URL should not be set when joining existing initial cluster',
+    );
+  }
+}
+
+/** Peers would look for the member where it is not. */
+function checkAdvertised({ name, url }: Peer, advertised: string | null): void {
+  if (advertised === null || advertised === url) return;
+  throw new SettingsError(
+    `--initial-cluster has ${name}=${url} but missing from ` +
+      `--initial-advertise-peer-urls=${advertised}`,
+  );
 }
 
 function checkUrls(members: readonly Peer[]): void {

@@ -153,11 +153,12 @@ function check(settings: Omit<MemberSettings, 'notes'>): void {
   }
 }
 
-type Checked = Pick<MemberSettings, 'members' | 'peerSecret'>;
+type Checked = Pick<MemberSettings, 'members' | 'bootstrap' | 'peerSecret'>;
 
-function checkSecret({ members, peerSecret }: Checked): void {
+function checkSecret({ members, bootstrap, peerSecret }: Checked): void {
   const remote = members.some(({ url }) => !url.startsWith('do://'));
-  if (remote && members.length > 1 && peerSecret === '') {
+  const alone = members.length === 1 && bootstrap === null;
+  if (remote && !alone && peerSecret === '') {
     throw new SettingsError('PEER_SECRET is not set: members reached by URL need a shared secret');
   }
 }

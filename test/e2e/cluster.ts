@@ -91,7 +91,7 @@ export class RunningCluster extends StartedCommand {
     super([...flags, '--size', String(size), ...(options.flags ?? [])], options.env);
     const ports = planPorts(options.port, size);
     this.dataDir = options.dataDir;
-    this.endpoints = ports.map(memberUrl);
+    this.endpoints = ports.map((port) => memberUrl(port));
     this.names = ports.map((_, i) => `m${i + 1}`);
   }
 
@@ -169,7 +169,7 @@ export class Workshop {
 /** A first port whose whole plan is free now, below the range that outgoing connections use. */
 export async function freeFirstPort(size = 3): Promise<number> {
   for (let first = 10_100 + (process.pid % 100) * 20; first < 12_700; first += 7) {
-    const free = await Promise.all(planPorts(first, size).map(portIsFree));
+    const free = await Promise.all(planPorts(first, size).map((port) => portIsFree(port)));
     if (free.every(Boolean)) return first;
   }
   throw new Error('no free ports');
