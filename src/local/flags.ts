@@ -14,36 +14,43 @@ export type FlagSection = readonly [heading: string, flags: readonly Flag[]];
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** What a command line says. */
+export interface FlagValues {
+  /** By variable, so that they can lie over the environment. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly switches: ReadonlySet<string>;
+}
+
 /** The variable of a flag, by etcd's rule. */
 export function variableOf(flag: string): string {
   return `ETCD_${flag.toUpperCase().replaceAll('-', '_')}`;
 }
 
 /**
- * What flags and environment say, by variable. As in etcd a variable and its flag must not both be
- * there: one would be ignored.
- * @returns null when help was asked for
+ * Reads flags. As in etcd a variable and its flag must not both be there: one would be ignored.
+ * @param switches flags without a value, beside --help
  * @throws an error that says what is wrong
  */
 export function readFlags(
   argv: readonly string[],
   environment: Environment,
   sections: readonly FlagSection[],
-): Record<string, string> | null {
+  switches: readonly string[] = [],
+): FlagValues {
   const flags = sections.flatMap(([, below]) => below.map(({ flag }) => flag));
-  const texts = flags.map((flag) => [flag, { type: 'string', multiple: true }] as const);
-  const options = { ...Object.fromEntries(texts), help: { type: 'boolean', short: 'h' } } as const;
+  const options: Record<string, { type: 'string' | 'boolean'; multiple?: true; short?: string }> = {
+    help: { type: 'boolean', short: 'h' },
+  };
+  for (const flag of flags) options[flag] = { type: 'string', multiple: true };
+  for (const name of switches) options[name] = { type: 'boolean' };
   const { values } = parseArgs({ args: [...argv], options, allowPositionals: false });
-  if (values['help'] === true) return null;
-  const said: Record<string, string> = {};
+  const variables: Record<string, string> = {};
   for (const flag of flags) {
-    const variable = variableOf(flag);
-    const inherited = environment[variable];
-    if (inherited) said[variable] = inherited;
-    const given: unknown = values[flag];
+    const given = values[flag];
     if (!Array.isArray(given)) continue;
     if (given.length > 1) throw new UsageError(`--${flag} is given more than once`);
-    if (inherited) {
+    const variable = variableOf(flag);
+    if (environment[variable]) {
       throw new UsageError(
         `conflicting environment variable "${variable}" is shadowed by corresponding command-line ` +
           'flag (either unset environment variable or disable flag)',
@@ -51,21 +58,32 @@ export function readFlags(
     }
     const text = String(given[0]);
     if (text === '') throw new UsageError(`--${flag} needs a value`);
-    said[variable] = text;
+    variables[variable] = text;
   }
-  return said;
+  const set = Object.keys(values).filter((name) => values[name] === true);
+  return { variables, switches: new Set(set) };
 }
 
-/** The lines of a help text. */
-export function flagLines(sections: readonly FlagSection[]): string[] {
+/** The lines of a help text. @param more what has no value, and what it means */
+export function flagLines(
+  sections: readonly FlagSection[],
+  more: readonly (readonly [flag: string, meaning: string])[] = [],
+): string[] {
   const shown = ({ flag, value }: Flag): string => `--${flag} ${value}`;
   const width = Math.max(...sections.flatMap(([, flags]) => flags.map((f) => shown(f).length)));
-  return sections.flatMap(([heading, flags]) => [
-    `${heading}:`,
-    ...flags.map((each) => {
-      const fallback = each.fallback === undefined ? '' : ` (default: ${each.fallback})`;
-      return `  ${shown(each).padEnd(width)}  ${each.meaning}${fallback}`;
-    }),
+  const line = (left: string, meaning: string): string => `  ${left.padEnd(width)}  ${meaning}`;
+  return [
+    ...sections.flatMap(([heading, flags]) => [
+      `${heading}:`,
+      ...flags.map((flag) => {
+        const fallback = flag.fallback === undefined ? '' : ` (default: ${flag.fallback})`;
+        return line(shown(flag), `${flag.meaning}${fallback}`);
+      }),
+      '',
+    ]),
+    'Process:',
+    ...more.map(([left, meaning]) => line(left, meaning)),
+    line('-h, --help', 'This text'),
     '',
-  ]);
+  ];
 }

@@ -7,7 +7,7 @@ import { run } from './run.ts';
 /** Runs a proxy until a signal. @returns the exit code */
 async function main(argv: readonly string[]): Promise<number> {
   const options = readProxyOptions(argv, process.env);
-  const output = new Output(options?.logLevel ?? 'info');
+  const output = new Output('info');
   if (options === null) {
     output.line(proxyHelp());
     return 0;

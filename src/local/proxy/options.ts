@@ -1,26 +1,19 @@
 import { readPairs } from '../../lib/pairs.ts';
-import { logLevel, oneOf } from '../command-line.ts';
+import { oneOf } from '../command-line.ts';
 import { messageOf, UsageError } from '../error.ts';
-import { type Environment, type FlagSection, flagLines, readFlags } from '../flags.ts';
-import type { LogLevel } from '../output.ts';
+import { type Environment, type FlagSection, flagLines, readFlags, variableOf } from '../flags.ts';
+import { type Listener, readListenUrls } from '../listen_url.ts';
 import type { Timeouts } from './attempt.ts';
 import type { Start } from './finder.ts';
 import { originOf } from './member_list.ts';
 
-/** Where a proxy listens: addresses of this machine. */
-export interface ListenAddress {
-  readonly host: string;
-  readonly port: number;
-}
-
 export interface ProxyOptions {
   readonly isReadonly: boolean;
-  readonly listen: readonly ListenAddress[];
+  readonly listen: readonly Listener[];
   readonly start: Start;
   readonly failureWaitMs: number;
   readonly refreshIntervalMs: number;
   readonly timeouts: Timeouts;
-  readonly logLevel: LogLevel;
 }
 
 /** etcd's flags of its proxy, with etcd's defaults; --endpoints is `etcd gateway`'s. */
@@ -34,12 +27,6 @@ const FLAGS: readonly FlagSection[] = [
         value: '<url,…>',
         meaning: 'Where it listens for clients',
         fallback: 'http://localhost:2379',
-      },
-      {
-        flag: 'log-level',
-        value: '<level>',
-        meaning: 'Lines shown: debug, info, warn, error',
-        fallback: 'info',
       },
     ],
   ],
@@ -106,8 +93,13 @@ export function readProxyOptions(
   environment: Environment,
 ): ProxyOptions | null {
   try {
-    const said = readFlags(argv, environment, FLAGS);
-    return said === null ? null : optionsOf((flag) => said[flag] ?? DEFAULTS[flag] ?? '');
+    const { variables, switches } = readFlags(argv, environment, FLAGS);
+    if (switches.has('help')) return null;
+    const said = (flag: string) => {
+      const variable = variableOf(flag);
+      return variables[variable] ?? (environment[variable] || DEFAULTS[flag]) ?? '';
+    };
+    return optionsOf(said);
   } catch (error) {
     throw new UsageError(`${messageOf(error)}\nnpm run proxy -- --help lists the flags`);
   }
@@ -122,10 +114,9 @@ function optionsOf(get: (flag: string) => string): ProxyOptions {
       `--${flag} must be a number of milliseconds from ${leastMs} to ${timeMsMax}, not "${text}"`,
     );
   };
-  const urls = get('listen-client-urls').split(',');
   return {
     isReadonly: oneOf(get('proxy'), ['on', 'readonly'], '--proxy') === 'readonly',
-    listen: urls.map(listenAddress),
+    listen: readListenUrls(get('listen-client-urls'), '--listen-client-urls'),
     start: startOf(get('endpoints'), get('initial-cluster')),
     failureWaitMs: time('proxy-failure-wait', 1),
     refreshIntervalMs: time('proxy-refresh-interval', 1),
@@ -134,7 +125,6 @@ function optionsOf(get: (flag: string) => string): ProxyOptions {
       writeMs: time('proxy-write-timeout', 0),
       readMs: time('proxy-read-timeout', 0),
     },
-    logLevel: logLevel(get('log-level')),
   };
 }
 
@@ -159,15 +149,6 @@ function origin(text: string, flag: string): string {
   const url = originOf(trimmed.includes('://') ? trimmed : `http://${trimmed}`);
   if (url !== null) return url;
   throw new UsageError(`${flag} must have URLs like http://127.0.0.1:2379, not "${text}"`);
-}
-
-function listenAddress(text: string): ListenAddress {
-  const url = originOf(text.trim());
-  const port = /^http:\/\/.+:(\d{1,5})\/?$/.exec(text.trim())?.[1];
-  if (url === null || port === undefined) {
-    throw new UsageError(`--listen-client-urls must be like http://127.0.0.1:2379, not "${text}"`);
-  }
-  return { host: new URL(url).hostname.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
 /** What `npm run proxy -- --help` prints. */

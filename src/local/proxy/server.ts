@@ -3,12 +3,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { limits } from '../../config.ts';
 import { messageOf, StartError } from '../error.ts';
+import type { Listener } from '../listen_url.ts';
 import type { Output } from '../output.ts';
 import { Connections } from './attempt.ts';
 import { Director } from './director.ts';
 import { Finder } from './finder.ts';
 import { proxyLimits } from './limits.ts';
-import type { ListenAddress, ProxyOptions } from './options.ts';
+import type { ProxyOptions } from './options.ts';
 import { ProxyMetrics } from './proxy_metrics.ts';
 import { ReverseProxy } from './reverse_proxy.ts';
 
@@ -99,7 +100,7 @@ function serverOf(proxy: ReverseProxy, output: Pick<Output, 'warning'>): Server 
   return server;
 }
 
-async function listen(server: Server, address: ListenAddress | undefined): Promise<void> {
+async function listen(server: Server, address: Listener | undefined): Promise<void> {
   try {
     server.listen({ ...address });
     await once(server, 'listening');
