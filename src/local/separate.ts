@@ -9,6 +9,7 @@ import { DirectoryLock } from './lock.ts';
 import { SupervisedMember } from './member.ts';
 import type { MemberOptions } from './member-command-line.ts';
 import { portIsFree } from './ports.ts';
+import { systemLookup } from './resolver.ts';
 
 /**
  * Takes the data directory of a member that is started by itself and prepares it, without starting
@@ -77,6 +78,7 @@ async function supervised(
       persistPath: directory.memberPath(options.name),
       port,
       sockets,
+      lookup: systemLookup(options.variables['EDGETCD_DNS_SERVERS'] ?? null),
     },
     restart: options.restart,
     output,

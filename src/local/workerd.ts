@@ -9,6 +9,7 @@ import { Miniflare, type MiniflareOptions } from 'miniflare';
 import { must } from '../lib/assert.ts';
 import { hostInUrl, type Listener } from './listen_url.ts';
 import { HOST } from './ports.ts';
+import { answerDns, type Lookup } from './resolver.ts';
 import { withV8Flags } from './v8_flags.ts';
 
 /** The platform's behaviour as of that day: the same date as in the deployment's wrangler.toml. */
@@ -31,6 +32,8 @@ export interface WorkerdSpec {
   readonly port: number;
   /** All places where it listens, if that is not the port on loopback. */
   readonly sockets?: readonly Listener[];
+  /** Answers the member's questions to DNS; without it the member asks over HTTPS. */
+  readonly lookup?: Lookup;
   /** A line that the process wrote. */
   onLine(stream: 'stdout' | 'stderr', line: string): void;
 }
@@ -92,12 +95,16 @@ export function miniflareOptions(
   spec: WorkerdSpec,
   onSpawned: () => void = () => undefined,
 ): MiniflareOptions {
+  const { lookup } = spec;
+  const resolver =
+    lookup && ((request: { readonly url: string }) => answerDns(request.url, lookup));
   return {
     modules: true,
     script: spec.script,
     compatibilityDate,
     compatibilityFlags,
     bindings: spec.bindings,
+    ...(resolver ? { serviceBindings: { RESOLVER: resolver } } : {}),
     ...databaseOptions(spec.persistPath),
     host: HOST,
     // Miniflare's own entry adds a proxy and hides disconnects: nothing uses it.

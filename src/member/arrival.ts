@@ -30,7 +30,8 @@ export async function arrive(
   exceptId: MemberId | null,
   host: ArrivalHost,
 ): Promise<ClusterIdentity> {
-  const links = peers.filter(({ name }) => name !== self.name).map((peer) => host.linkTo(peer));
+  const isOther = ({ name, url }: Peer) => name !== self.name && url !== self.url;
+  const links = peers.filter(isOther).map((peer) => host.linkTo(peer));
   for (;;) {
     let heard = 'none of the members that it was told of answers';
     for (const link of links) {

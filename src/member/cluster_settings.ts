@@ -59,6 +59,9 @@ export function clusterSettings(
   const origin = read.text('EDGETCD_IDENTITY_CLUSTER');
   const identity = origin === null ? members : peersOf('EDGETCD_IDENTITY_CLUSTER', origin);
   const state = read.choice('ETCD_INITIAL_CLUSTER_STATE', ['new', 'existing'], 'new');
+  if (origin !== null && bootstrap !== null) {
+    throw new SettingsError('EDGETCD_IDENTITY_CLUSTER needs ETCD_INITIAL_CLUSTER');
+  }
   if (bootstrap !== null) checkBootstrap(bootstrap, { advertised, state });
   const isNamed = members.some((peer) => peer.name === name);
   // An object of this deployment that nobody named was added later: no variable has to change.

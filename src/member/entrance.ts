@@ -3,6 +3,7 @@ import type { MetaTable } from '../storage/meta.ts';
 import type { PeerIdentity } from '../transport/frame.ts';
 import type { LinkEvents } from '../transport/links.ts';
 import { admit } from './admission.ts';
+import { type BootstrapHost, withFounders } from './bootstrap/founders.ts';
 import { type ClusterIdentity, clusterIdentity, keepIdentity, keptIdentity } from './identity.ts';
 import { linkTo, Peering, type PeerNamespace } from './peering.ts';
 import type { MemberSettings, Peer } from './settings.ts';
@@ -14,6 +15,8 @@ export interface EntranceHost {
   readonly meta: MetaTable;
   readonly namespace: PeerNamespace;
   readonly timers: Timers;
+  /** The ways to founders that the settings do not name. */
+  readonly outside: Pick<BootstrapHost, 'ask' | 'resolver'>;
   readonly events: Omit<LinkEvents, 'check' | 'after'>;
   nowMs(): number;
   /** Resolves when what was written so far is durable. */
@@ -64,7 +67,14 @@ export class Entrance {
 
   /** The first start. Null: its peers do not want it, and waiting does not mend that. */
   async enter(): Promise<Entered | null> {
-    const { meta, settings, timers } = this.#host;
+    const { meta, timers, outside } = this.#host;
+    const settings = await withFounders(this.#host.settings, {
+      ...outside,
+      meta,
+      sleep: (ms) => timers.sleep(ms),
+      waiting: (reason) => this.#host.waiting(reason),
+      durable: () => this.#host.durable(),
+    });
     const identity = await admit(settings, {
       databaseId: this.#databaseId,
       linkTo: (peer) => this.#linkTo(peer),

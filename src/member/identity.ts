@@ -22,18 +22,19 @@ export interface ClusterIdentity {
  * protects nothing.)
  */
 export async function clusterIdentity(settings: MemberSettings): Promise<ClusterIdentity> {
-  const { identity, members, clusterToken, name } = settings;
-  const ids = new Map<string, MemberId>();
-  for (const peer of identity) ids.set(peer.name, await memberId([peer.url], clusterToken));
-  const named = members.map((peer) => ({
-    ...peer,
-    id: must(ids.get(peer.name), `EDGETCD_IDENTITY_CLUSTER does not name ${peer.name}`),
-  }));
-  const sorted = [...ids.values()].sort().map(bytesOfId);
+  const { identity, members, clusterToken, self } = settings;
+  const ids = await Promise.all(identity.map(({ url }) => memberId([url], clusterToken)));
+  // Those that DNS has found have no names yet; those that have moved have other URLs now.
+  const hasMoved = identity !== members;
+  const idOf = ({ name, url }: Peer) =>
+    must(
+      ids[identity.findIndex((peer) => (hasMoved ? peer.name === name : peer.url === url))],
+      `the founder ${name} has no identity`,
+    );
   return {
-    clusterId: toHex(await first8(concatBytes(sorted))),
-    memberId: must(ids.get(name), `${name} has no identity`),
-    members: named,
+    clusterId: toHex(await first8(concatBytes([...ids].sort().map(bytesOfId)))),
+    memberId: idOf(self),
+    members: members.map((peer) => ({ ...peer, id: idOf(peer) })),
   };
 }
 
@@ -85,7 +86,8 @@ function bytesOfId(id: MemberId): Uint8Array {
   return Uint8Array.from(id.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
-async function memberId(peerUrls: readonly string[], suffix: string): Promise<MemberId> {
+/** etcd's rule, see {@link clusterIdentity}. @param suffix what follows the URLs in the sum */
+export async function memberId(peerUrls: readonly string[], suffix: string): Promise<MemberId> {
   return toHex(await first8(utf8([...peerUrls].sort().join('') + suffix)));
 }
 

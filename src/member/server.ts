@@ -13,6 +13,7 @@ import type { MetaTable } from '../storage/meta.ts';
 import { Sql, type SqlBackend } from '../storage/sql.ts';
 import { encodeReply } from '../transport/frame.ts';
 import { openSignedTokens, type SignedTokens } from './auth/signed_tokens.ts';
+import { waysOutside } from './bootstrap/outside.ts';
 import { checkReplySize, checkRequestSize } from './bounds.ts';
 import { type Entered, Entrance, type EntranceHost } from './entrance.ts';
 import { initialMismatch } from './initial_check.ts';
@@ -39,6 +40,8 @@ import { unavailable } from './v2/reply.ts';
 export interface ServerEnv extends MemberEnv {
   /** The namespace of members: the way to those of the same deployment. */
   readonly MEMBER: PeerNamespace;
+  /** DNS as the process around the object knows it, asked as if over HTTPS. */
+  readonly RESOLVER?: Fetcher;
 }
 
 const RANGE = '/v3/kv/range';
@@ -276,6 +279,7 @@ export class Server {
       meta,
       namespace: this.#env.MEMBER,
       timers: this.#timers,
+      outside: waysOutside(this.#env.RESOLVER),
       nowMs: this.nowMs,
       durable: this.#durable,
       waiting: (reason) => {

@@ -33,15 +33,15 @@ export async function eventually(
   }
 }
 
-/** A run of `npm start` in a process of its own, as a user has it. */
-export class StartedCommand {
+/** A program in a process of its own, as a user has it. */
+export class StartedProgram {
   /** Everything it has said so far. */
   output = '';
   readonly exited: Promise<number | null>;
   private readonly child: ChildProcess;
 
-  constructor(flags: readonly string[], env: Readonly<Record<string, string>> = {}) {
-    this.child = spawn(process.execPath, [bootstrap, 'start', ...flags], {
+  constructor(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.child = spawn(file, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -55,7 +55,7 @@ export class StartedCommand {
   }
 
   get pid(): number {
-    return must(this.child.pid, 'the supervisor was started');
+    return must(this.child.pid, 'it was started');
   }
 
   get running(): boolean {
@@ -76,6 +76,17 @@ export class StartedCommand {
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     if (this.running) this.child.kill(signal);
     return this.exited;
+  }
+}
+
+/** A run of `npm start`, or of another command. */
+export class StartedCommand extends StartedProgram {
+  constructor(
+    flags: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    command = 'start',
+  ) {
+    super(process.execPath, [bootstrap, command, ...flags], env);
   }
 }
 
@@ -132,7 +143,7 @@ export class RunningCluster extends StartedCommand {
 /** Directories and commands of one test, cleared away after it, whatever happened. */
 export class Workshop {
   private readonly directories: string[] = [];
-  private readonly commands: StartedCommand[] = [];
+  private readonly commands: StartedProgram[] = [];
 
   dataDir(): string {
     const path = mkdtempSync(join(tmpdir(), 'edgetcd-e2e-'));
@@ -156,6 +167,21 @@ export class Workshop {
   /** Runs a command that is expected to end by itself. */
   run(flags: readonly string[]): StartedCommand {
     const command = new StartedCommand(flags);
+    this.commands.push(command);
+    return command;
+  }
+
+  /** A member that is started by itself: `npm run member`. */
+  member(flags: readonly string[], env: Readonly<Record<string, string>> = {}): StartedCommand {
+    return this.started(new StartedCommand(flags, env, 'member'));
+  }
+
+  /** Any other program. */
+  program(file: string, args: readonly string[]): StartedProgram {
+    return this.started(new StartedProgram(file, args));
+  }
+
+  private started<T extends StartedProgram>(command: T): T {
     this.commands.push(command);
     return command;
   }
