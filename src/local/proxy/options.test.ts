@@ -8,7 +8,8 @@ test('etcd’s defaults', () => {
   expect(read('--endpoints 10.0.0.1:2379,https://e.example/')).toEqual({
     isReadonly: false,
     listen: [{ host: '127.0.0.1', port: 2379 }],
-    start: { clientUrls: ['http://10.0.0.1:2379', 'https://e.example'], peerUrls: [] },
+    start: { kind: 'clients', urls: ['http://10.0.0.1:2379', 'https://e.example'] },
+    dnsServers: null,
     failureWaitMs: 5_000,
     refreshIntervalMs: 30_000,
     timeouts: { dialMs: 1_000, writeMs: 5_000, readMs: 0 },
@@ -33,15 +34,24 @@ test('every variable', () => {
       { host: '0.0.0.0', port: 1 },
       { host: '::1', port: 2 },
     ],
-    start: { clientUrls: [], peerUrls: ['http://a:2380', 'http://b:2380'] },
+    start: { kind: 'peers', urls: ['http://a:2380', 'http://b:2380'] },
+    dnsServers: null,
     failureWaitMs: 1,
     refreshIntervalMs: 2,
     timeouts: { dialMs: 3, writeMs: 4, readMs: 5 },
   });
 });
 
+test('a name in DNS', () => {
+  const environment = { ETCD_DISCOVERY_SRV_NAME: 'blue', EDGETCD_DNS_SERVERS: '10.0.0.53' };
+  expect(read('--discovery-srv edge.example', environment)).toMatchObject({
+    start: { kind: 'srv', name: { domain: 'edge.example', suffix: 'blue' } },
+    dnsServers: '10.0.0.53',
+  });
+});
+
 test.each([
-  ['', {}, '--endpoints and --initial-cluster are both missing'],
+  ['', {}, 'one of --endpoints, --initial-cluster, --discovery-srv is missing'],
   ['--endpoints a --initial-cluster a=http://a:1', {}, 'exclude each other'],
   ['--endpoints a --proxy off', {}, '--proxy must be one of on, readonly, not "off"'],
   ['--endpoints http://a/x', {}, '--endpoints must have URLs like'],

@@ -11,6 +11,8 @@ export interface ProxyOptions {
   readonly isReadonly: boolean;
   readonly listen: readonly Listener[];
   readonly start: Start;
+  /** EDGETCD_DNS_SERVERS; null: the system's. */
+  readonly dnsServers: string | null;
   readonly failureWaitMs: number;
   readonly refreshIntervalMs: number;
   readonly timeouts: Timeouts;
@@ -31,7 +33,7 @@ const FLAGS: readonly FlagSection[] = [
     ],
   ],
   [
-    'Where the cluster is (one of the two)',
+    'Where the cluster is (one of the three)',
     [
       {
         flag: 'endpoints',
@@ -42,6 +44,16 @@ const FLAGS: readonly FlagSection[] = [
         flag: 'initial-cluster',
         value: '<name=url,…>',
         meaning: 'Peer URLs of members, as members are told them',
+      },
+      {
+        flag: 'discovery-srv',
+        value: '<domain>',
+        meaning: 'The domain whose DNS SRV records name the members',
+      },
+      {
+        flag: 'discovery-srv-name',
+        value: '<suffix>',
+        meaning: 'Look for _etcd-server-<suffix> instead',
       },
     ],
   ],
@@ -99,13 +111,13 @@ export function readProxyOptions(
       const variable = variableOf(flag);
       return variables[variable] ?? (environment[variable] || DEFAULTS[flag]) ?? '';
     };
-    return optionsOf(said);
+    return optionsOf(said, environment['EDGETCD_DNS_SERVERS'] || null);
   } catch (error) {
     throw new UsageError(`${messageOf(error)}\nnpm run proxy -- --help lists the flags`);
   }
 }
 
-function optionsOf(get: (flag: string) => string): ProxyOptions {
+function optionsOf(get: (flag: string) => string, dnsServers: string | null): ProxyOptions {
   const time = (flag: string, leastMs: number): number => {
     const text = get(flag);
     const ms = Number(text);
@@ -117,7 +129,8 @@ function optionsOf(get: (flag: string) => string): ProxyOptions {
   return {
     isReadonly: oneOf(get('proxy'), ['on', 'readonly'], '--proxy') === 'readonly',
     listen: readListenUrls(get('listen-client-urls'), '--listen-client-urls'),
-    start: startOf(get('endpoints'), get('initial-cluster')),
+    start: startOf(get),
+    dnsServers,
     failureWaitMs: time('proxy-failure-wait', 1),
     refreshIntervalMs: time('proxy-refresh-interval', 1),
     timeouts: {
@@ -128,19 +141,21 @@ function optionsOf(get: (flag: string) => string): ProxyOptions {
   };
 }
 
-function startOf(endpoints: string, initialCluster: string): Start {
-  if ((endpoints === '') === (initialCluster === '')) {
-    const what = endpoints === '' ? 'are both missing' : 'exclude each other';
-    throw new UsageError(`--endpoints and --initial-cluster ${what}`);
+function startOf(get: (flag: string) => string): Start {
+  const ways = ['endpoints', 'initial-cluster', 'discovery-srv'];
+  const [way, another] = ways.filter((flag) => get(flag) !== '');
+  if (way === undefined) throw new UsageError(`one of --${ways.join(', --')} is missing`);
+  if (another !== undefined) throw new UsageError(`--${way} and --${another} exclude each other`);
+  const given = get(way);
+  if (way === 'discovery-srv') {
+    return { kind: 'srv', name: { domain: given, suffix: get('discovery-srv-name') } };
   }
-  const pairs = initialCluster === '' ? [] : readPairs(initialCluster);
+  if (way === 'endpoints') {
+    return { kind: 'clients', urls: given.split(',').map((url) => origin(url, '--endpoints')) };
+  }
+  const pairs = readPairs(given);
   if (typeof pairs === 'string') throw new UsageError(`--initial-cluster: ${pairs}`);
-  const peerUrls = pairs.map(([, url]) => url);
-  return {
-    clientUrls:
-      endpoints === '' ? [] : endpoints.split(',').map((url) => origin(url, '--endpoints')),
-    peerUrls: peerUrls.map((url) => origin(url, '--initial-cluster')),
-  };
+  return { kind: 'peers', urls: pairs.map(([, url]) => origin(url, '--initial-cluster')) };
 }
 
 /** etcdctl takes endpoints without a scheme. */

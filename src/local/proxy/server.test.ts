@@ -31,7 +31,8 @@ async function proxyFor(
   const all: ProxyOptions = {
     isReadonly: false,
     listen: [{ host: '127.0.0.1', port }],
-    start: { clientUrls: members.map(({ url }) => url), peerUrls: [] },
+    start: { kind: 'clients', urls: members.map(({ url }) => url) },
+    dnsServers: null,
     failureWaitMs: 1_000,
     refreshIntervalMs: 30_000,
     timeouts: { dialMs: 1_000, writeMs: 5_000, readMs: 0 },

@@ -5,13 +5,16 @@ import { limits } from '../../config.ts';
 import { messageOf, StartError } from '../error.ts';
 import type { Listener } from '../listen_url.ts';
 import type { Output } from '../output.ts';
+import { systemLookup } from '../resolver.ts';
 import { Connections } from './attempt.ts';
 import { Director } from './director.ts';
 import { Finder } from './finder.ts';
 import { proxyLimits } from './limits.ts';
+import { listMembers } from './member_list.ts';
 import type { ProxyOptions } from './options.ts';
 import { ProxyMetrics } from './proxy_metrics.ts';
 import { ReverseProxy } from './reverse_proxy.ts';
+import { peersByDns } from './srv.ts';
 
 /** A proxy that listens. */
 export class ProxyServer {
@@ -35,7 +38,11 @@ export class ProxyServer {
     output: Pick<Output, 'line' | 'warning'>,
   ): Promise<ProxyServer> {
     const { timeouts, isReadonly, failureWaitMs, refreshIntervalMs } = options;
-    const finder = new Finder(options.start);
+    const lookup = systemLookup(options.dnsServers);
+    const finder = new Finder(options.start, {
+      list: listMembers,
+      resolve: (name) => peersByDns(name, lookup),
+    });
     const director = new Director({
       find: () => finder.find(),
       failureWaitMs,
