@@ -1,7 +1,9 @@
+import { discoveryDefaults, discoveryLimits } from './config/discovery.ts';
 import { assert } from './lib/assert.ts';
 
 /** Every limit, timeout and default, with its reason. Units are the last word of a name. */
 export const limits = {
+  ...discoveryLimits,
   /** etcd's --max-request-bytes: the marshalled request, 1.5 MiB. */
   requestBytesMax: 1_572_864,
   /**
@@ -307,19 +309,6 @@ export const limits = {
   v2AuthRequestCharsMax: 256 * 1024,
   /** Passwords of v2 that have been found right: checking one anew takes 30 ms of CPU. */
   v2LoginCacheMax: 1_024,
-  /** Founders of a cluster: seven are sensible, and what more is named is a mistake or worse. */
-  foundersMax: 31,
-  /** A question to a discovery service: etcd's bound. */
-  discoveryTimeoutMs: 5_000,
-  /** Waiting for other founders: connections are ended by somebody after a minute or so. */
-  discoveryWaitMs: 50_000,
-  /** A discovery service that does not answer is asked again after so long, then twice as long … */
-  discoveryRetryMs: 2_000,
-  /** … up to this: etcd's four minutes are long for who waits for a cluster. */
-  discoveryRetryMsMax: 32_000,
-  dnsTimeoutMs: 5_000,
-  /** An answer of whoever is asked for founders: 31 of them and their names. */
-  bootstrapAnswerBytesMax: 256 * 1024,
   /** Contenders for locks and elections that wait at one member: each is an open request. */
   contestWaitersMax: 4_096,
   /** How often their deadlines, and whether there is a leader, are looked at. */
@@ -327,6 +316,7 @@ export const limits = {
 } as const;
 
 export const defaults = {
+  ...discoveryDefaults,
   clusterName: 'edgetcd',
   clusterToken: 'etcd-cluster',
   heartbeatIntervalMs: 100,
@@ -353,8 +343,6 @@ export const defaults = {
   /** 0: heartbeats never stop. A deployment that should sleep at no cost sets it. */
   quiesceAfterMs: 0,
   clientPort: 2379,
-  /** EDGETCD_DNS_OVER_HTTPS: a Worker has no other way to DNS, and this one is its neighbour. */
-  dnsOverHttpsUrl: 'https://cloudflare-dns.com/dns-query',
   /** ETCD_WARNING_APPLY_DURATION: applying for longer is told. */
   warningApplyMs: 100,
   /** ETCD_WARNING_UNARY_REQUEST_DURATION: calls that take longer are told. */

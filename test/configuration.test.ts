@@ -43,6 +43,10 @@ const elsewhere = new Set([
   ...GATEWAY,
   'EDGETCD_ACCESS_LOG',
   'EDGETCD_CLUSTER',
+  'EDGETCD_DISCOVERY_SECRET',
+  'EDGETCD_DISCOVERY_SERVICE',
+  'EDGETCD_DISCOVERY_TTL',
+  'EDGETCD_DISCOVERY_URL',
   'EDGETCD_METRICS_TOKEN',
 ]);
 const ofMember = obeyed.filter(({ name }) => !elsewhere.has(name));

@@ -8,10 +8,11 @@ import { requireMetricsAccess } from './access.ts';
 import { isLogged, logged } from './access_log.ts';
 import { errorAnswer, methodAnswer, refusalAnswer } from './answer.ts';
 import { type BodyBounds, readText } from './body.ts';
+import { ConfigError } from './config_error.ts';
 import { callContext, pageContext } from './context.ts';
 import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
 import { deliver, destinationOf, isToilsome } from './delivery.ts';
-import { ConfigError, type GatewayEnv } from './env.ts';
+import type { GatewayEnv } from './env.ts';
 import { watchRequestOf } from './event_query.ts';
 import { showMembers } from './members.ts';
 import { requestPath, requestQuery } from './path.ts';
@@ -21,6 +22,7 @@ import { givenRequestId, REQUEST_ID_HEADER } from './request_id.ts';
 import { type Site, siteCache } from './site.ts';
 import { openSocket, openStream } from './streams.ts';
 import { unrouted } from './unrouted.ts';
+import { answerDiscovery, discoveryTarget } from './v2/discovery.ts';
 import { answerV2 } from './v2/routes.ts';
 import { answerWhenDone } from './waiting.ts';
 import { refusedHost } from './whitelist.ts';
@@ -54,10 +56,10 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
   app.all('/members', (c) => showMembers(c.req.raw, siteOf(c.env)));
   app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
-  app.all('/v2/*', (c) => v2(c, siteOf(c.env), methodBody));
+  app.all('/v2/*', (c) => answerV2(c.req.raw, c.req.path, siteOf(c.env), methodBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
   app.post('/metrics', (c) => plain(c, siteOf(c.env)));
-  app.notFound((c) => unrouted(c.req.raw, c.req.path));
+  app.notFound((c) => elsewhere(c, siteOf, methodBody));
   app.onError(failure);
   return {
     async fetch(request, env, context) {
@@ -94,11 +96,17 @@ async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Pro
   return reply.retry ? refusalAnswer(reply) : methodAnswer(reply.status, reply.body);
 }
 
-/** Where the v2 API is not enabled, it is not there. */
-async function v2(c: Context<Bindings>, site: Site, bounds: BodyBounds): Promise<Response> {
+/** Tokens are at the root as well, as the public discovery service had them. */
+async function elsewhere(
+  c: Context<Bindings>,
+  siteOf: (env: GatewayEnv) => Site,
+  bounds: BodyBounds,
+): Promise<Response> {
   const request = c.req.raw;
-  if (!site.settings.v2) return unrouted(request, c.req.path);
-  return answerV2(request, c.req.path, site, bounds);
+  const target = discoveryTarget(c.req.path);
+  const site = target === null ? null : siteOf(c.env);
+  if (target === null || !site?.settings.discovery) return unrouted(request, c.req.path);
+  return answerDiscovery(request, target, site, bounds);
 }
 
 /** What pages ask for by GET: a WebSocket on any method, or a watch as server-sent events. */

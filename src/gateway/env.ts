@@ -1,6 +1,12 @@
 import type { MemberRpc } from '../api/call.ts';
 import { defaults } from '../config.ts';
 import { type Pairs, readPairs } from '../lib/pairs.ts';
+import { ConfigError } from './config_error.ts';
+import {
+  type DiscoveryEnv,
+  type DiscoverySettings,
+  discoverySettings,
+} from './discovery_settings.ts';
 import { isLocation, type Location } from './placement.ts';
 
 /** The namespace of members, as far as the gateway uses it. */
@@ -9,7 +15,7 @@ export interface MemberNamespace {
 }
 
 /** The Worker's variables that the gateway reads; wrangler.toml explains them. */
-export interface GatewayEnv {
+export interface GatewayEnv extends DiscoveryEnv {
   readonly MEMBER: MemberNamespace;
   readonly EDGETCD_CLUSTER?: string;
   readonly ETCD_NAME?: string;
@@ -24,11 +30,6 @@ export interface GatewayEnv {
   readonly EDGETCD_METRICS_TOKEN?: string;
 }
 
-/** The deployment's own configuration is wrong: its operator is told, in so many words. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError';
-}
-
 /** Who is served here, and to whom. */
 export interface Settings {
   readonly cluster: string;
@@ -41,6 +42,8 @@ export interface Settings {
   readonly open: boolean;
   /** Whether the v2 API is there. */
   readonly v2: boolean;
+  /** The discovery service; null: there is none. */
+  readonly discovery: DiscoverySettings | null;
   /** null: there are no peers outside. */
   readonly peerSecret: string | null;
   /** null: metrics are for everyone, or for nobody. */
@@ -51,13 +54,15 @@ export interface Settings {
 export function settingsOf(env: GatewayEnv): Settings {
   checkAccessLog(env);
   const members = membersOf(env);
+  const open = env.ALLOW_NONE_AUTHENTICATION === 'yes';
   return {
     cluster: env.EDGETCD_CLUSTER || defaults.clusterName,
     members,
     whole: !env.ETCD_NAME,
     locations: locationsOf(env.ETCD_LOCATION_HINTS ?? ''),
-    open: env.ALLOW_NONE_AUTHENTICATION === 'yes',
+    open,
     v2: isV2Enabled(env),
+    discovery: discoverySettings(env, open),
     peerSecret: env.PEER_SECRET || null,
     metricsToken: env.EDGETCD_METRICS_TOKEN || null,
   };

@@ -4,7 +4,8 @@ import { decodeStreamCall } from '../api/stream-call.ts';
 import type { BasicCredentials, V2Call, V2Reply } from '../api/v2/call.ts';
 import { PEER_PATH } from '../transport/peer.ts';
 import { serveSocket } from '../transport/socket.ts';
-import { Server, type ServerEnv } from './server.ts';
+import { Server } from './server.ts';
+import type { ServerEnv } from './server_env.ts';
 import { steadyClock } from './system.ts';
 
 /**

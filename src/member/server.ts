@@ -24,25 +24,18 @@ import { metered } from './metered_disk.ts';
 import { rememberedName, rememberName } from './object_name.ts';
 import type { Participation } from './participation.ts';
 import { answerFrame, frameOf } from './peer_service.ts';
-import type { PeerNamespace } from './peering.ts';
 import { REMOVED } from './peers.ts';
 import { Restoration } from './restoration.ts';
 import { checkServed, routeOf } from './routing.ts';
 import { Runtime } from './runtime.ts';
-import { type MemberEnv, type MemberSettings, memberSettings } from './settings.ts';
+import type { ServerEnv } from './server_env.ts';
+import { type MemberSettings, memberSettings } from './settings.ts';
 import { ClientStreams } from './streams/client_streams.ts';
 import { streamsHost } from './streams/host.ts';
 import { systemPrng } from './system.ts';
 import { Timers } from './timers.ts';
 import { Turnstile } from './turnstile.ts';
 import { unavailable } from './v2/reply.ts';
-
-export interface ServerEnv extends MemberEnv {
-  /** The namespace of members: the way to those of the same deployment. */
-  readonly MEMBER: PeerNamespace;
-  /** DNS as the process around the object knows it, asked as if over HTTPS. */
-  readonly RESOLVER?: Fetcher;
-}
 
 const RANGE = '/v3/kv/range';
 

@@ -38,9 +38,11 @@ export class StartedProgram {
   /** Everything it has said so far. */
   output = '';
   readonly exited: Promise<number | null>;
+  readonly args: readonly string[];
   private readonly child: ChildProcess;
 
   constructor(file: string, args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+    this.args = args;
     this.child = spawn(file, args, {
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],

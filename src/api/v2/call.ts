@@ -11,6 +11,23 @@ export type BasicCredentials =
 export interface KeysWait {
   readonly request: KeysRequest;
   readonly credentials: BasicCredentials;
+  /** A discovery token is in the path: whoever knows it may wait there, whoever that is. */
+  readonly byToken?: true;
+}
+
+/** What the discovery service is asked. */
+export interface DiscoveryRequest {
+  /** A request about the token's directory, or what is in it; the path is the one of keys. */
+  readonly keys: KeysRequest | KeysRefusal;
+  readonly target: DiscoveryTarget;
+  /** How long a token lives. */
+  readonly ttlSeconds: number;
+}
+
+/** A part of the directory of a token. */
+export interface DiscoveryTarget {
+  readonly token: string;
+  readonly part: 'directory' | 'size' | 'member';
 }
 
 /** A request beside those about keys. */
@@ -24,6 +41,7 @@ export interface V2AdminRequest {
 
 export type V2Call =
   | { readonly kind: 'keys'; readonly request: KeysRequest | KeysRefusal }
+  | { readonly kind: 'discovery'; readonly request: DiscoveryRequest }
   | { readonly kind: 'members'; readonly request: V2AdminRequest }
   | { readonly kind: 'auth'; readonly request: V2AdminRequest }
   | { readonly kind: 'machines' }

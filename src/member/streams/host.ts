@@ -45,7 +45,6 @@ export function streamsHost(runtime: Runtime, server: StreamsServer): ClientStre
       return meter.started(path);
     },
     call: (path, body, context, signal) => server.call(path, body, context, signal),
-    waitForKeys: ({ request, credentials }, outlet) =>
-      runtime.v2.waits.open(request, credentials, outlet),
+    waitForKeys: (wait, outlet) => runtime.v2.waits.open(wait, outlet),
   };
 }

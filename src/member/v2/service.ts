@@ -6,6 +6,7 @@ import type { SoftState } from '../../raft/output.ts';
 import type { ApplyResult } from '../../state/result.ts';
 import { V2Hub } from '../../watch/v2/hub.ts';
 import { V2Auth } from './auth.ts';
+import { V2Discovery } from './discovery.ts';
 import { V2Expirer } from './expirer.ts';
 import type { V2Host, V2Platform } from './host.ts';
 import { V2Keys } from './keys.ts';
@@ -27,6 +28,7 @@ export class V2Service {
   readonly #members: V2Members;
   readonly #auth: V2Auth;
   readonly #stats: V2Stats;
+  readonly #discovery: V2Discovery;
   readonly #storeStats = new StoreStats();
 
   constructor(host: V2Host, platform: V2Platform) {
@@ -39,6 +41,7 @@ export class V2Service {
     });
     this.#logins = new V2Logins(host);
     this.keys = new V2Keys(host, this.#storeStats);
+    this.#discovery = new V2Discovery(this.keys);
     this.waits = new V2Waits(host, this.hub, this.#logins);
     this.expirer = new V2Expirer(host);
     this.#members = new V2Members(host);
@@ -73,6 +76,8 @@ export class V2Service {
     switch (call.kind) {
       case 'keys':
         return this.#callKeys(call.request, credentials);
+      case 'discovery':
+        return this.#aboutKeys(() => this.#discovery.serve(call.request));
       case 'members': {
         const serve = (request: V2AdminRequest) => this.#members.serve(request);
         return this.#admin(call.request, credentials, call.request.method === 'GET', serve);
@@ -97,9 +102,15 @@ export class V2Service {
     request: KeysRequest | KeysRefusal,
     credentials: BasicCredentials,
   ): Promise<V2Answer> {
-    try {
+    return this.#aboutKeys(async () => {
       if (isRefusal(request)) throw new V2Error(request.errorCode, request.cause, 0);
       return await this.keys.serve(request, await this.#logins.userOf(credentials));
+    });
+  }
+
+  async #aboutKeys(serve: () => Promise<V2Answer>): Promise<V2Answer> {
+    try {
+      return await serve();
     } catch (error) {
       if (!(error instanceof EtcdError)) throw error;
       return keysError(error, this.#host.identity.clusterId);

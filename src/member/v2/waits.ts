@@ -1,11 +1,12 @@
 import { EtcdError } from '../../api/error.ts';
-import type { BasicCredentials } from '../../api/v2/call.ts';
+import type { KeysWait } from '../../api/v2/call.ts';
 import { insufficientCredentials } from '../../api/v2/denied.ts';
 import { encodeV2Event } from '../../api/v2/event.ts';
 import type { KeysRequest } from '../../api/v2/keys_request.ts';
 import { limits } from '../../config.ts';
 import type { PastEvent } from '../../state/v2/history.ts';
 import type { V2Hub } from '../../watch/v2/hub.ts';
+import { DISCOVERY_USER } from './discovery.ts';
 import type { V2Host } from './host.ts';
 import { checkReadable, indexHeaders, shownToClients, treePath } from './keys.ts';
 import type { V2Logins } from './logins.ts';
@@ -52,13 +53,9 @@ export class V2Waits {
   }
 
   /** @returns what to call when the client is gone */
-  async open(
-    request: KeysRequest,
-    credentials: BasicCredentials,
-    outlet: V2Outlet,
-  ): Promise<() => void> {
+  async open({ request, credentials, byToken }: KeysWait, outlet: V2Outlet): Promise<() => void> {
     try {
-      const user = await this.#logins.userOf(credentials);
+      const user = byToken ? DISCOVERY_USER : await this.#logins.userOf(credentials);
       const wait: Wait = { outlet, request, user, cancel: () => {} };
       this.#begin(wait);
       return () => this.#close(wait);
