@@ -5,7 +5,7 @@ import { must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
 import { readCompose } from '../self_hosting/compose_file.ts';
 import { environmentOf, readEnvironment, readUnit, valuesOf } from '../self_hosting/unit_file.ts';
-import { get, put } from './client.ts';
+import { call, get, put } from './client.ts';
 import { eventually, Workshop } from './cluster.ts';
 import { type Environment, Host } from './host.ts';
 import { freePorts } from './real_etcd.ts';
@@ -112,35 +112,81 @@ describe('docker-compose.yml', () => {
 });
 
 describe('the unit of systemd', () => {
-  test('describes a member of three machines, which serve, survive and come back', async () => {
-    const unit = readUnit(read('contrib/systemd/edgetcd.service'));
-    const example = readEnvironment(read('contrib/systemd/edgetcd.env'));
-    const [command = ''] = valuesOf(unit, 'Service', 'ExecStart');
+  const unit = readUnit(read('contrib/systemd/edgetcd.service'));
+  const example = readEnvironment(read('contrib/systemd/edgetcd.env'));
+  const [command = ''] = valuesOf(unit, 'Service', 'ExecStart');
+  const machines = [1, 2, 3].map((i) => `10.0.0.${i}`);
+
+  /** The environment of a member, as the guide has it made of the first machine's file. */
+  function environmentAt(machine: string, i: number, places: readonly Place[]): Environment {
+    const own = Object.entries(example).map(([name, value]) => {
+      if (name === 'ETCD_NAME') return [name, `m${i + 1}`];
+      return [
+        name,
+        name === 'ETCD_INITIAL_CLUSTER' ? value : value.replaceAll('10.0.0.1', machine),
+      ];
+    });
+    const environment: Environment = {
+      ...environmentOf(unit, workshop.dataDir()),
+      ...Object.fromEntries(own),
+      PEER_SECRET: SECRET,
+      ALLOW_NONE_AUTHENTICATION: 'yes',
+    };
+    return allPlaced(environment, [...places, ['/var/lib/edgetcd', workshop.dataDir()]]);
+  }
+
+  test('describes a member of three machines, which serve, survive and are replaced', async () => {
     const ports = await freePorts(6, PORTS);
-    const machines = [1, 2, 3].map((i) => `10.0.0.${i}`);
     const network = machines.flatMap((machine, i): Place[] => [
       [`//${machine}:2379`, `//127.0.0.1:${ports[2 * i]}`],
       [`//${machine}:2380`, `//127.0.0.1:${ports[2 * i + 1]}`],
     ]);
-    const members = machines.map((machine, i) => {
-      // Of the first machine's file its name and its own address are to be changed.
-      const own: Environment = Object.fromEntries(
-        Object.entries(example).map(([name, value]) => {
-          if (name === 'ETCD_NAME') return [name, `m${i + 1}`];
-          const isShared = name === 'ETCD_INITIAL_CLUSTER';
-          return [name, isShared ? value : value.replaceAll('10.0.0.1', machine)];
-        }),
-      );
-      const dataDir = workshop.dataDir();
-      const environment = {
-        ...environmentOf(unit, workshop.dataDir()),
-        ...own,
-        PEER_SECRET: SECRET,
-        ALLOW_NONE_AUTHENTICATION: 'yes',
-      };
-      const places: Place[] = [...network, ['/var/lib/edgetcd', dataDir]];
-      return host(command, allPlaced(environment, places), memberUrl(must(ports[2 * i], 'a port')));
-    });
+    const environments = machines.map((machine, i) => environmentAt(machine, i, network));
+    const members = environments.map((environment, i) =>
+      host(command, environment, memberUrl(must(ports[2 * i], 'a port'))),
+    );
     await live(members);
+
+    // The third machine is lost with its disk; another one gets its name and addresses.
+    const [first, , third] = members;
+    await must(third, 'm3').kill();
+    const at = must(first, 'm1').url;
+    const peerUrl = memberUrl(must(ports[5], 'a port'));
+    await replaceMember(at, peerUrl);
+    const place = { ...must(environments[2], 'm3'), ETCD_DATA_DIR: workshop.dataDir() };
+    const { url } = must(third, 'm3');
+    const replaced = host(command, { ...place, ETCD_INITIAL_CLUSTER_STATE: 'existing' }, url);
+    replaced.start();
+    await replaced.waitFor(/is ready/, 60_000);
+    await put(url, 'c', '3');
+    expect([await get(url, 'b'), await get(at, 'c')]).toEqual(['2', '3']);
+
+    // From then on it has data, and how it began says nothing.
+    expect(await replaced.stop()).toBe(0);
+    const again = host(command, place, url);
+    again.start();
+    await again.waitFor(/is ready/, 60_000);
+    expect(await get(url, 'c')).toBe('3');
   });
+
+  /** Removes the member that has a peer URL, and adds one that has the same. */
+  async function replaceMember(at: string, peerUrl: string): Promise<void> {
+    const { members } = await call(at, '/v3/cluster/member/list', {});
+    const listed = members as { ID: string; peerURLs: string[] }[];
+    const { ID } = must(
+      listed.find(({ peerURLs }) => peerURLs.includes(peerUrl)),
+      'it is a member',
+    );
+    for (const [path, body] of [
+      ['remove', { ID }],
+      ['add', { peerURLs: [peerUrl] }],
+    ] as const) {
+      await eventually(`member ${path}`, 20_000, () =>
+        call(at, `/v3/cluster/member/${path}`, body).then(
+          () => true,
+          () => false,
+        ),
+      );
+    }
+  }
 });

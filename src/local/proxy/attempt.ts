@@ -6,8 +6,8 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Duplex } from 'node:stream';
+import { proxyLimits } from '../../config/proxy.ts';
 import type { Endpoint } from './endpoint.ts';
-import { proxyLimits } from './limits.ts';
 
 /** A request as it is sent, however often. */
 export interface Outgoing {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
+import { proxyLimits } from '../../config/proxy.ts';
 import { limits } from '../../config.ts';
-import { proxyLimits } from './limits.ts';
 
 /** Why a body is not taken. */
 export type BodyFailure = 'too large' | 'too many' | 'gone';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { proxyLimits } from '../../config/proxy.ts';
 import { Director } from './director.ts';
 import { Endpoint, inOrder } from './endpoint.ts';
-import { proxyLimits } from './limits.ts';
 import type { Sighting } from './probe.ts';
 
 describe('the order of endpoints', () => {

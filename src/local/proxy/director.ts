@@ -1,6 +1,6 @@
+import { proxyLimits } from '../../config/proxy.ts';
 import type { Output } from '../output.ts';
 import { Endpoint, inOrder } from './endpoint.ts';
-import { proxyLimits } from './limits.ts';
 import { probe, type Sighting } from './probe.ts';
 
 export interface DirectorOptions {

@@ -1,4 +1,4 @@
-import { proxyLimits } from './limits.ts';
+import { proxyLimits } from '../../config/proxy.ts';
 import type { MemberList, Search } from './member_list.ts';
 import type { SrvName } from './srv.ts';
 

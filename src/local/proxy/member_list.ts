@@ -1,4 +1,4 @@
-import { proxyLimits } from './limits.ts';
+import { proxyLimits } from '../../config/proxy.ts';
 
 /** What somebody has said about the members of a cluster. */
 export interface MemberList {

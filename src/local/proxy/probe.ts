@@ -1,4 +1,4 @@
-import { proxyLimits } from './limits.ts';
+import { proxyLimits } from '../../config/proxy.ts';
 
 /** A member that was reached. */
 export interface Sighting {

@@ -75,7 +75,7 @@ export class ReverseProxy {
         body,
         isRepeatable: isRepeatable(method, path),
       },
-      { whenGone: (callback) => response.once('close', callback) },
+      clientOf(response),
     ).finally(() => this.#bodies.letGo(body));
     if (delivered.kind === 'refused') return send(response, delivered.refusal);
     if (delivered.kind === 'switched') {
@@ -109,7 +109,7 @@ export class ReverseProxy {
         body: null,
         isRepeatable: true,
       },
-      { whenGone: (callback) => client.once('close', callback) },
+      clientOf(client),
     );
     if (delivered.kind === 'refused') return sendRaw(client, delivered.refusal);
     const answer = delivered.response;
@@ -171,6 +171,14 @@ export class ReverseProxy {
     const text = `unable to get response from ${tried} endpoint(s)`;
     return refused(refusal(502, text, path, isNothingDone));
   }
+}
+
+function clientOf(connection: ServerResponse | Duplex): Client {
+  const whenGone = (callback: () => void): void => {
+    if (connection.destroyed) callback();
+    else connection.once('close', callback);
+  };
+  return { whenGone };
 }
 
 function refused(told: Refusal): Delivered {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { proxyLimits } from '../../config/proxy.ts';
 import { limits } from '../../config.ts';
 import { messageOf, StartError } from '../error.ts';
 import type { Listener } from '../listen_url.ts';
@@ -9,7 +10,6 @@ import { systemLookup } from '../resolver.ts';
 import { Connections } from './attempt.ts';
 import { Director } from './director.ts';
 import { Finder } from './finder.ts';
-import { proxyLimits } from './limits.ts';
 import { listMembers } from './member_list.ts';
 import type { ProxyOptions } from './options.ts';
 import { ProxyMetrics } from './proxy_metrics.ts';

@@ -1,5 +1,5 @@
-import { limits } from '../../config.ts';
-import { assert } from '../../lib/assert.ts';
+import { limits } from '../config.ts';
+import { assert } from '../lib/assert.ts';
 
 /** Every limit of the proxy, with its reason. Units are the last word of a name. */
 export const proxyLimits = {
