@@ -8,6 +8,8 @@ export const discoveryLimits = {
   discoveryTokensMax: 1_000,
   /** Who registers although the cluster is full, because several came at once, is none of it. */
   discoverySpareEntries: 9,
+  /** Requests that wait for founders at one member: 33 clusters of 31. */
+  discoveryWaitsMax: 1_024,
   /** A founder's name and URLs. */
   discoveryValueBytesMax: 1_024,
   /** A token that ends before its founders have met is of no use. */

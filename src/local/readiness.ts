@@ -98,6 +98,11 @@ function showJoined(output: Output, states: readonly MemberState[]): void {
     output.line(`${name} is a learner; to let it vote, ask any other member:`);
     output.line(`curl <url>/v3/cluster/member/promote -d '{"ID":"${probe.memberId}"}'`);
   }
+  if (accessOf(states) === 'closed') {
+    output.line();
+    output.line('It is closed until authentication is enabled: ETCD_ROOT_PASSWORD=<password> does');
+    output.line('that once, and ALLOW_NONE_AUTHENTICATION=yes serves everyone who can reach it.');
+  }
   output.line();
   output.line('Ctrl-C stops it; the same --data-dir starts it again');
 }

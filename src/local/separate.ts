@@ -10,6 +10,7 @@ import { SupervisedMember } from './member.ts';
 import type { MemberOptions } from './member-command-line.ts';
 import { portIsFree } from './ports.ts';
 import { systemLookup } from './resolver.ts';
+import type { WorkerdSpec } from './workerd.ts';
 
 /**
  * Takes the data directory of a member that is started by itself and prepares it, without starting
@@ -78,10 +79,16 @@ async function supervised(
       persistPath: directory.memberPath(options.name),
       port,
       sockets,
-      lookup: systemLookup(options.variables['EDGETCD_DNS_SERVERS'] ?? null),
+      ...dnsOf(options.variables),
     },
     restart: options.restart,
     output,
     onProcess: (pid) => recordProcess(directory, lock, options.name, pid),
   });
+}
+
+/** Whoever names a resolver over HTTPS has it asked; else members ask what this machine asks. */
+function dnsOf(variables: MemberOptions['variables']): Pick<WorkerdSpec, 'lookup'> {
+  if (variables['EDGETCD_DNS_OVER_HTTPS'] !== undefined) return {};
+  return { lookup: systemLookup(variables['EDGETCD_DNS_SERVERS'] ?? null) };
 }

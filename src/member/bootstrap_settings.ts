@@ -41,11 +41,10 @@ export function bootstrapSettings(read: Reader): Bootstrap | null {
   }
   if (domain !== null) {
     if (!isName(domain)) throw new SettingsError(`ETCD_DISCOVERY_SRV is no domain: "${domain}"`);
-    const service = `etcd-server-ssl${suffix === null ? '' : `-${suffix}`}`;
-    if (!isName(service)) {
+    const ending = suffix === null ? '' : `-${suffix}`;
+    if (!isName(`_etcd-server-ssl${ending}`)) {
       throw new SettingsError(`ETCD_DISCOVERY_SRV_NAME is no part of a name: "${suffix}"`);
     }
-    const ending = suffix === null ? '' : `-${suffix}`;
     return { kind: 'srv', domain, suffix: ending, resolverUrl };
   }
   if (suffix !== null) throw new SettingsError('ETCD_DISCOVERY_SRV_NAME needs ETCD_DISCOVERY_SRV');

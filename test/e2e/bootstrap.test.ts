@@ -1,10 +1,17 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
+import { sendSignal } from '../../src/local/process.ts';
+import { answerDns, type Lookup, systemLookup } from '../../src/local/resolver.ts';
 import { call } from './client.ts';
-import { type StartedCommand, Workshop } from './cluster.ts';
+import { eventually, type StartedCommand, Workshop } from './cluster.ts';
 import { DnsServer } from './dns_server.ts';
 import { freePorts, RealEtcd, withoutEtcd } from './real_etcd.ts';
+import { v2 } from './v2_client.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 
@@ -111,6 +118,12 @@ describe('three members that nobody starts together', () => {
     const homes = members.map(() => workshop.dataDir());
     await ready(members.map((member, i) => start(member, env, homes[i])));
     await check(members);
+    // They registered under the ids that they have, as etcd's do.
+    const { node } = await v2(service.clientUrl, 'GET', '/_etcd/registry/ours');
+    const registered = (node.nodes ?? []).map(({ key }) => key.split('/').at(-1)).sort();
+    const answer = await fetch(`${must(members[0], 'm1').clientUrl}/v2/members`);
+    const listed = (await answer.json()) as { members: { id: string }[] };
+    expect(registered).toEqual(listed.members.map(({ id }) => id).sort());
 
     const [place] = await places(1);
     const late = start({ ...must(place, 'a place'), name: 'm4' }, env);
@@ -118,7 +131,74 @@ describe('three members that nobody starts together', () => {
     expect(await late.exited).toBe(1);
   });
 
-  test('find each other by DNS SRV', async () => {
+  test('find each other by a discovery service of ours, and are too late for it', async () => {
+    const [place, ...rest] = await places(5);
+    const home = must(place, 'a place');
+    // Strangers may use it, but only with a token of somebody who may make one.
+    const env = {
+      ALLOW_NONE_AUTHENTICATION: 'no',
+      EDGETCD_DISCOVERY_SERVICE: 'on',
+      EDGETCD_DISCOVERY_SECRET: 'hush',
+    };
+    await ready([start(home, env)]);
+    expect((await fetch(`${home.clientUrl}/v2/keys/discovery`)).status).toBe(500);
+    expect((await fetch(`${home.clientUrl}/new?size=3`)).status).toBe(401);
+    const headers = { authorization: 'Bearer hush' };
+    const url = await (await fetch(`${home.clientUrl}/new?size=3`, { headers })).text();
+    const members = rest.slice(0, 3);
+    await ready(members.map((member) => start(member, { ETCD_DISCOVERY: url })));
+    await check(members);
+    const late = start(must(rest[3], 'a place'), { ETCD_DISCOVERY: url });
+    await late.waitFor(/discovery: cluster is full/, 20_000);
+    expect(await late.exited).toBe(1);
+  });
+
+  test('go on with their own entries when they were killed before they had met', async () => {
+    const [m1, m2, m3] = await places(3);
+    const service = must(m1, 'm1');
+    await ready([start(service, { ETCD_INITIAL_CLUSTER: `m1=${service.peerUrl}` })]);
+    const url = await (await fetch(`${service.clientUrl}/new?size=2`)).text();
+    const [first, second] = [must(m2, 'm2'), must(m3, 'm3')];
+    const home = workshop.dataDir();
+    const env = { ETCD_DISCOVERY: url };
+    const killed = start(first, env, home);
+    await eventually('it has registered', 20_000, async () => {
+      const { node } = (await (await fetch(url)).json()) as { node: { nodes?: unknown[] } };
+      return node.nodes?.length === 1;
+    });
+    const worker = Number(readFileSync(join(home, 'm2.pid'), 'utf8'));
+    for (const pid of [killed.pid, worker]) sendSignal(pid, 'SIGKILL');
+    await killed.exited;
+    await ready([start(first, env, home), start(second, env)]);
+    await check([first, second]);
+  });
+
+  test('are joined by a fourth, when the cluster has added it', async () => {
+    const [fourth, ...members] = (await places(4)).reverse();
+    const newcomer = must(fourth, 'a fourth');
+    const shown = ({ name, peerUrl }: Place) => `${name}=${peerUrl}`;
+    const founders = members.map(shown).join();
+    await ready(members.map((member) => start(member, { ETCD_INITIAL_CLUSTER: founders })));
+    const env = {
+      ETCD_INITIAL_CLUSTER: [...members, newcomer].map(shown).join(),
+      ETCD_INITIAL_CLUSTER_STATE: 'existing',
+    };
+    const command = start(newcomer, env);
+    const { clientUrl } = must(members[0], 'a member');
+    await eventually('it waits to be added', 20_000, async () => {
+      const { reason } = await health(newcomer.clientUrl);
+      return reason.includes(`no member of the cluster has the peer URL ${newcomer.peerUrl}`);
+    });
+    await call(clientUrl, '/v3/cluster/member/add', { peerURLs: [newcomer.peerUrl] });
+    await ready([command]);
+    await check([newcomer, ...members].reverse());
+  });
+
+  for (const way of ['the resolver of the system', 'DNS over HTTPS'] as const) {
+    test(`find each other by DNS SRV, asked by ${way}`, () => bySrv(way));
+  }
+
+  async function bySrv(way: 'the resolver of the system' | 'DNS over HTTPS'): Promise<void> {
     const members = await places(3);
     // A name that the machine knows too: peers are reached by what the records say.
     const found = members.map((each) => ({
@@ -134,18 +214,57 @@ describe('three members that nobody starts together', () => {
       a: { localhost: ['127.0.0.1'] },
     });
     const server = await dns.listen();
+    const https = await dnsOverHttp(systemLookup(server));
     try {
       const env = {
         ETCD_DISCOVERY_SRV: 'edge.test',
         ETCD_DISCOVERY_SRV_NAME: 'blue',
-        EDGETCD_DNS_SERVERS: server,
+        ...(way === 'DNS over HTTPS'
+          ? { EDGETCD_DNS_OVER_HTTPS: https.url }
+          : { EDGETCD_DNS_SERVERS: server }),
       };
       await ready(members.map((member) => start(member, env)));
       await check(found);
       expect(dns.asked).toContain('SRV _etcd-server-ssl-blue._tcp.edge.test');
       expect(dns.asked).toContain('A localhost');
+      expect(https.asked > 0).toBe(way === 'DNS over HTTPS');
     } finally {
       dns.close();
+      await https.close();
     }
-  });
+  }
 });
+
+async function health(url: string): Promise<{ reason: string }> {
+  try {
+    return (await (await fetch(`${url}/health`)).json()) as { reason: string };
+  } catch {
+    return { reason: '' };
+  }
+}
+
+/** A resolver as Workers have it, but without the S: the same JSON. */
+async function dnsOverHttp(find: Lookup) {
+  const state = { asked: 0 };
+  const server = createServer((request, response) => {
+    state.asked++;
+    void answerDns(`http://resolver${request.url}`, find)
+      .then((answer) => answer.text())
+      .then((text) => response.end(text));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  return {
+    url: `${memberUrl(port)}/dns-query`,
+    get asked() {
+      return state.asked;
+    },
+    close: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

@@ -1,5 +1,6 @@
-import { exports } from 'cloudflare:workers';
+import { env, exports } from 'cloudflare:workers';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { type KeysRequest, parseKeysRequest } from '../../src/api/v2/keys_request.ts';
 import { limits } from '../../src/config.ts';
 import { untilWritable } from './client.ts';
 
@@ -87,7 +88,24 @@ describe('the discovery service of three members of one deployment', () => {
       errorCode: 105,
     });
     expect(await send('PUT', `${token}/1a`, who(9))).toMatchObject({ errorCode: 105 });
-    expect(await send('DELETE', `${token}/1a`)).toMatchObject({ status: 200 });
+  });
+
+  it('ends a token with all that is in it, and tells those who wait', async () => {
+    const token = crypto.randomUUID().replaceAll('-', '');
+    const path = `/discovery/${token}/_config/size`;
+    const keys = parseKeysRequest('PUT', path, '', 'value=3') as KeysRequest;
+    const request = { keys, target: { token, part: 'size' }, ttlSeconds: 1 } as const;
+    const made = await env.MEMBER.getByName('edgetcd/m1').v2({ kind: 'discovery', request }, null);
+    expect(made.status).toBe(201);
+    const { index } = await send('PUT', `/${token}/1a`, who(1));
+    const wait = `/${token}?recursive=true&wait=true&waitIndex=${index + 1}`;
+    const event = (await send('GET', wait, undefined, 'm2')) as Answer & { action: string };
+    expect([event.action, event.node?.key]).toEqual(['expire', `/discovery/${token}`]);
+    for (const at of MEMBERS) {
+      const gone = await send('GET', `/${token}/1a?quorum=true`, undefined, at);
+      expect(gone.errorCode).toBe(100);
+    }
+    expect(await send('PUT', `/${token}/2b`, who(2))).toMatchObject({ errorCode: 100 });
   });
 
   it('takes a token of its user among the keys', async () => {
@@ -133,5 +151,37 @@ describe('the discovery service of three members of one deployment', () => {
       errorCode: 103,
     });
     expect(await send('PUT', `${token}/1`, who(1))).toMatchObject({ errorCode: 105 });
+  });
+});
+
+describe('where v2 asks for names and passwords', () => {
+  const root = { authorization: `Basic ${btoa('root:pw')}` };
+  const admin = (method: string, path: string, body?: object) =>
+    exports.default.fetch(
+      new Request(`http://edge.example/v2/auth/${path}`, {
+        method,
+        headers: { ...root, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    );
+
+  it('a token is enough for what is under it, and for nothing else', async () => {
+    await admin('PUT', 'users/root', { user: 'root', password: 'pw' });
+    expect((await admin('PUT', 'enable')).status).toBe(200);
+    try {
+      expect((await admin('DELETE', 'roles/guest')).status).toBe(200);
+      const token = await newToken(2);
+      const { node } = await send('PUT', `${token}/1a`, who(1));
+      expect(node?.value).toBe(who(1));
+      const wait = `recursive=true&wait=true&waitIndex=${node?.createdIndex}`;
+      for (const path of [token, `/v2/keys/discovery${token}`]) {
+        expect((await send('GET', `${path}?${wait}`)).node?.value).toBe(who(1));
+      }
+      for (const path of ['/v2/keys/discovery', '/v2/keys/', '/v2/keys/discovery?recursive=true']) {
+        expect((await send('GET', path)).errorCode).toBe(110);
+      }
+    } finally {
+      expect((await admin('DELETE', 'enable')).status).toBe(200);
+    }
   });
 });

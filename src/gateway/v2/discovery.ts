@@ -20,7 +20,7 @@ type Target = 'new' | (DiscoveryTarget & { readonly path: string });
 const METHODS = {
   directory: ['GET', 'HEAD'],
   size: ['GET', 'HEAD', 'PUT'],
-  member: ['GET', 'HEAD', 'PUT', 'DELETE'],
+  member: ['GET', 'HEAD', 'PUT'],
 } as const;
 
 /**
@@ -29,10 +29,9 @@ const METHODS = {
  */
 export function discoveryTarget(path: string): Target | null {
   if (path === '/new') return 'new';
-  if (cleanPath(path) !== path) return null;
   const [, token, rest = ''] =
     /^(?:\/v2\/keys\/discovery)?\/([0-9a-f]{32})(?:\/(.*))?$/.exec(path) ?? [];
-  if (token === undefined) return null;
+  if (token === undefined || cleanPath(path) !== path) return null;
   const part = rest === '' ? 'directory' : rest === '_config/size' ? 'size' : 'member';
   return { token, part, path: `${DIRECTORY}/${token}/${rest}` };
 }

@@ -1,6 +1,5 @@
 import { isPeerUrl } from '../../api/peer_url.ts';
 import { limits } from '../../config.ts';
-import { must } from '../../lib/assert.ts';
 import type { Peer } from '../cluster_settings.ts';
 import { SettingsError } from '../variables.ts';
 import {
@@ -166,7 +165,8 @@ function peersOf(founders: readonly RegistryNode[]): readonly Peer[] {
   if (new Set(peers.map(({ name }) => name)).size < peers.length) {
     throw new SettingsError('discovery: found duplicate name');
   }
-  const urls = new Set(peers.map(({ url }) => must(url, 'a peer has a URL')));
-  if (urls.size < peers.length) throw new SettingsError('discovery: found duplicate URL');
+  if (new Set(peers.map(({ url }) => url)).size < peers.length) {
+    throw new SettingsError('discovery: found duplicate URL');
+  }
   return peers;
 }

@@ -36,6 +36,9 @@ export class Unreachable extends Error {
   override readonly name = 'Unreachable';
 }
 
+/** The service began anew from a snapshot, or so much has happened that the event is forgotten. */
+const MISSED: readonly number[] = [400, 401];
+
 /** The directory of one token, asked as etcd 3.4 asks: a discovery service may be any etcd's. */
 export class DiscoveryClient {
   readonly #url: string;
@@ -72,8 +75,7 @@ export class DiscoveryClient {
     } catch (error) {
       // Its time is up, or the connection ended with it: what came meanwhile is asked for.
       if (error instanceof Unreachable || error instanceof EmptyAnswer) return null;
-      // 401: so much has happened that the event is forgotten.
-      if (error instanceof RegistryError && error.errorCode === 401) return null;
+      if (error instanceof RegistryError && MISSED.includes(error.errorCode)) return null;
       throw error;
     }
   }

@@ -1,11 +1,12 @@
 import type { MetaTable } from '../../storage/meta.ts';
+import type { Bootstrap } from '../bootstrap_settings.ts';
 import type { ClusterSettings, Peer } from '../cluster_settings.ts';
 import { memberId } from '../identity.ts';
 import type { Ask } from './answer.ts';
 import { foundersByDiscovery } from './discovery.ts';
 import { DiscoveryClient } from './discovery_client.ts';
 import { DnsOverHttps, type Resolver } from './resolver.ts';
-import { foundersByDns } from './srv.ts';
+import { foundersByDns, type SrvBootstrap } from './srv.ts';
 
 export interface BootstrapHost {
   readonly meta: MetaTable;
@@ -36,25 +37,26 @@ export async function withFounders<T extends ClusterSettings>(
   settings: T,
   host: BootstrapHost,
 ): Promise<T> {
-  if (settings.bootstrap === null) return settings;
-  const { self, members } = kept(host.meta) ?? (await look(settings, host));
+  const { bootstrap, self: alone } = settings;
+  if (bootstrap === null) return settings;
+  const { self, members } = kept(host.meta) ?? (await look(bootstrap, alone, host));
   return { ...settings, self, members, identity: members };
 }
 
-async function look(settings: ClusterSettings, host: BootstrapHost): Promise<Found> {
+async function look(bootstrap: Bootstrap, self: Peer, host: BootstrapHost): Promise<Found> {
   const found =
-    settings.bootstrap?.kind === 'srv'
-      ? await lookInDns(settings, host)
-      : await lookInRegistry(settings, host);
+    bootstrap.kind === 'srv'
+      ? await lookInDns(bootstrap, self, host)
+      : await lookInRegistry(bootstrap.url, self, host);
   host.meta.set(FOUND, JSON.stringify(found));
   return found;
 }
 
-async function lookInRegistry(settings: ClusterSettings, host: BootstrapHost): Promise<Found> {
-  const { self, clusterToken: url } = settings;
-  const id = await memberId([self.url], url);
+async function lookInRegistry(url: string, self: Peer, host: BootstrapHost): Promise<Found> {
   const client = new DiscoveryClient(url, host.ask);
-  const members = await foundersByDiscovery(client, self, id.replace(/^0+(?=.)/, ''), {
+  // As etcd prints it: without zeros in front.
+  const id = (await memberId([self.url], url)).replace(/^0+(?=.)/, '');
+  const members = await foundersByDiscovery(client, self, id, {
     sleep: host.sleep,
     waiting: host.waiting,
     hasBegun: () => host.meta.text(BEGUN) === url,
@@ -66,11 +68,7 @@ async function lookInRegistry(settings: ClusterSettings, host: BootstrapHost): P
   return { self, members };
 }
 
-async function lookInDns(
-  { bootstrap, self }: ClusterSettings,
-  host: BootstrapHost,
-): Promise<Found> {
-  if (bootstrap?.kind !== 'srv') throw new Error('DNS is not where the founders are looked for');
+async function lookInDns(bootstrap: SrvBootstrap, self: Peer, host: BootstrapHost): Promise<Found> {
   const resolver = host.resolver ?? new DnsOverHttps(bootstrap.resolverUrl, host.ask);
   for (;;) {
     const found = await foundersByDns(bootstrap, self, resolver);
@@ -80,7 +78,7 @@ async function lookInDns(
   }
 }
 
-function kept(meta: MetaTable): { self: Peer; members: readonly Peer[] } | null {
+function kept(meta: MetaTable): Found | null {
   const text = meta.text(FOUND);
-  return text === null ? null : (JSON.parse(text) as { self: Peer; members: readonly Peer[] });
+  return text === null ? null : (JSON.parse(text) as Found);
 }

@@ -5,7 +5,7 @@ import type { Peer } from '../cluster_settings.ts';
 import { SettingsError } from '../variables.ts';
 import type { Resolver, SrvRecord } from './resolver.ts';
 
-type SrvBootstrap = Extract<Bootstrap, { kind: 'srv' }>;
+export type SrvBootstrap = Extract<Bootstrap, { kind: 'srv' }>;
 
 /** One founder, as a record names it. */
 interface Candidate extends SrvRecord {

@@ -5,7 +5,7 @@ import { V2Error } from '../../api/v2/error.ts';
 import { isRefusal, type KeysRequest } from '../../api/v2/keys_request.ts';
 import { limits } from '../../config.ts';
 import { utf8 } from '../../lib/bytes.ts';
-import type { V2Keys } from './keys.ts';
+import type { V2Keys, V2Read } from './keys.ts';
 import type { V2Answer } from './reply.ts';
 
 /**
@@ -41,15 +41,15 @@ const PLAIN: KeysRequest = {
 /**
  * The discovery service over the keys of v2: `/discovery/<token>` is a directory with a time to
  * live, `_config/size` in it says how many members the cluster begins with, and each registers
- * under its id. What is written is written once, and checked: a service is used by strangers.
- *
- * Bounds are looked at before a write is proposed: those that come at the same moment may exceed
- * them by as many as they are.
+ * under its id. Strangers use it, and an entry of the log costs something whether it changes
+ * anything or not: what is written is checked, written once and never deleted, and what would
+ * change nothing is refused before it is proposed. (Those that come at the same moment may exceed
+ * a bound by as many as they are.)
  */
 export class V2Discovery {
-  readonly #keys: V2Keys;
+  readonly #keys: Pick<V2Keys, 'change' | 'get' | 'serve'>;
 
-  constructor(keys: V2Keys) {
+  constructor(keys: Pick<V2Keys, 'change' | 'get' | 'serve'>) {
     this.#keys = keys;
   }
 
@@ -59,7 +59,6 @@ export class V2Discovery {
     const { method, path, value, recursive, sorted, quorum } = keys;
     if (target.part === 'member') checkMemberId(path);
     const asked = { ...PLAIN, method, path };
-    if (method === 'DELETE') return this.#keys.serve(asked, DISCOVERY_USER);
     if (method !== 'PUT') {
       return this.#keys.serve({ ...asked, recursive, sorted, quorum }, DISCOVERY_USER);
     }
@@ -70,54 +69,47 @@ export class V2Discovery {
 
   /** A token begins with its directory, which takes all that is in it along when it ends. */
   async #admitToken(
-    { value }: KeysRequest,
+    { value, path }: KeysRequest,
     { token }: DiscoveryTarget,
     ttlSeconds: number,
   ): Promise<void> {
     if (!isSize(value)) throw new V2Error(403, `the size is from 1 to ${limits.foundersMax}`, 0);
-    const tokens = await this.#list(DIRECTORY);
-    if (tokens !== null && tokens.length >= limits.discoveryTokensMax) {
-      throw EtcdError.of('tooManyRequests');
-    }
-    const path = `${DIRECTORY}/${token}`;
-    const made = {
-      ...PLAIN,
-      method: 'PUT',
-      path,
-      dir: true,
-      ttlSeconds,
-      prevExist: false,
-    } as const;
+    const known = await this.#find(path);
+    if (known !== null) throw new V2Error(EXISTS, path, known.etcdIndex);
+    const tokens = (await this.#find(DIRECTORY))?.event.node.nodes ?? [];
+    if (tokens.length >= limits.discoveryTokensMax) throw EtcdError.of('tooManyRequests');
+    const directory = { ...PLAIN, path: `${DIRECTORY}/${token}`, dir: true, ttlSeconds };
     try {
-      await this.#keys.change(made, DISCOVERY_USER);
+      await this.#keys.change({ ...directory, method: 'PUT', prevExist: false }, DISCOVERY_USER);
     } catch (error) {
-      // Whoever asked lost the answer, or its size could not be written: that goes on.
+      // An earlier attempt came as far as this: its size is still to be written.
       if (!(error instanceof V2Error && error.errorCode === EXISTS)) throw error;
     }
   }
 
-  /** Only who asks in time: the first ones make up the cluster, and nobody else is recorded. */
+  /** Only who asks in time: the first ones make up the cluster, and hardly more are recorded. */
   async #admitMember({ value, path }: KeysRequest, { token }: DiscoveryTarget): Promise<void> {
     if (!isRegistration(value)) {
       throw new V2Error(209, 'the value is not like name=http://10.0.0.1:2380', 0);
     }
     const directory = `${DIRECTORY}/${token}`;
-    const { event } = await this.#get(`${directory}/_config/size`);
-    const places = Number(event.node.value) + limits.discoverySpareEntries;
-    const registered = (await this.#list(directory)) ?? [];
-    if (registered.length < places || registered.some(({ key }) => key.endsWith(path))) return;
-    throw new V2Error(103, path, 0);
+    const { event: size } = await this.#get(`${directory}/_config/size`);
+    const { event, etcdIndex } = await this.#get(directory);
+    const { nodes } = event.node;
+    if (nodes.some(({ key }) => key.endsWith(path))) throw new V2Error(EXISTS, path, etcdIndex);
+    const places = Number(size.node.value) + limits.discoverySpareEntries;
+    if (nodes.length >= places) throw new V2Error(103, path, etcdIndex);
   }
 
-  #get(path: string) {
+  #get(path: string): Promise<V2Read> {
     // Another member may have made the token a moment ago.
     return this.#keys.get({ ...PLAIN, path, quorum: true }, DISCOVERY_USER);
   }
 
-  /** What is in a directory; null: it is not there. */
-  async #list(path: string) {
+  /** The same; null: it is not there. */
+  async #find(path: string): Promise<V2Read | null> {
     try {
-      return (await this.#get(path)).event.node.nodes;
+      return await this.#get(path);
     } catch (error) {
       if (error instanceof V2Error && error.errorCode === NOT_FOUND) return null;
       throw error;

@@ -29,6 +29,7 @@ interface Wait {
   readonly outlet: V2Outlet;
   readonly request: KeysRequest;
   readonly user: string;
+  readonly byToken: boolean;
   cancel: () => void;
 }
 
@@ -41,6 +42,7 @@ export class V2Waits {
   readonly #hub: V2Hub;
   readonly #logins: V2Logins;
   readonly #open = new Set<Wait>();
+  #byToken = 0;
 
   constructor(host: V2Host, hub: V2Hub, logins: V2Logins) {
     this.#host = host;
@@ -56,7 +58,7 @@ export class V2Waits {
   async open({ request, credentials, byToken }: KeysWait, outlet: V2Outlet): Promise<() => void> {
     try {
       const user = byToken ? DISCOVERY_USER : await this.#logins.userOf(credentials);
-      const wait: Wait = { outlet, request, user, cancel: () => {} };
+      const wait: Wait = { outlet, request, user, byToken: byToken === true, cancel: () => {} };
       this.#begin(wait);
       return () => this.#close(wait);
     } catch (error) {
@@ -78,9 +80,13 @@ export class V2Waits {
 
   /** @throws EtcdError before anything is sent */
   #begin(wait: Wait): void {
-    const { request, user, outlet } = wait;
+    const { request, user, outlet, byToken } = wait;
     const { machine, identity, node } = this.#host;
-    if (this.#open.size >= limits.v2WaitsMax) throw EtcdError.of('tooManyRequests');
+    // Strangers who wait for each other leave room for everybody else.
+    const isFull = this.#open.size >= limits.v2WaitsMax;
+    if (isFull || (byToken && this.#byToken >= limits.discoveryWaitsMax)) {
+      throw EtcdError.of('tooManyRequests');
+    }
     const { path, recursive, stream, waitIndex } = request;
     checkReadable(machine.v2, user, path, recursive);
     const past: PastEvent[] = [];
@@ -95,6 +101,7 @@ export class V2Waits {
     });
     isOpen = true;
     this.#open.add(wait);
+    if (byToken) this.#byToken++;
     outlet.begin({
       ...clusterHeader(identity.clusterId),
       ...indexHeaders(machine.v2.index, machine.appliedIndex, node.soft.term),
@@ -117,7 +124,9 @@ export class V2Waits {
   }
 
   #close(wait: Wait): void {
-    if (this.#open.delete(wait)) wait.cancel();
+    if (!this.#open.delete(wait)) return;
+    if (wait.byToken) this.#byToken--;
+    wait.cancel();
   }
 
   #mayRead({ path, recursive }: KeysRequest, user: string): boolean {
