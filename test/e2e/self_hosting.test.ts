@@ -45,7 +45,7 @@ function host(command: string, environment: Environment, url: string): Host {
   return made;
 }
 
-/** Put, get, one killed, all stopped in good order, started again: whatever was written is there. */
+/** Put, get, one killed, all stopped and started again: whatever was written is there. */
 async function live(members: readonly Host[]): Promise<void> {
   for (const member of members) member.start();
   await Promise.all(members.map((member) => member.waitFor(/is ready/, 60_000)));
