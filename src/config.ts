@@ -354,23 +354,6 @@ export const defaults = {
   warningUnaryMs: 300,
 } as const;
 
-/**
- * Cloudflare's list prices of the paid plan beyond what it includes, in US dollars, as its
- * documentation gave them in October 2026: what /metrics estimates costs from.
- */
-export const prices = {
-  millionRequests: 0.15,
-  millionWorkerRequests: 0.3,
-  millionGigabyteSeconds: 12.5,
-  millionRowsRead: 0.001,
-  millionRowsWritten: 1,
-  gigabyteMonth: 0.2,
-  /** An object is charged for 128 MB, whatever it uses. */
-  objectGigabytes: 0.128,
-  /** So many incoming messages of WebSockets are one request; outgoing ones are free. */
-  socketMessagesPerRequest: 20,
-} as const;
-
 /** What etcd adds to a request's deadline: 5 s and two election timeouts. */
 export function requestTimeoutMs(electionTimeoutMs: number): number {
   return 5_000 + 2 * electionTimeoutMs;

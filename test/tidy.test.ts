@@ -28,7 +28,7 @@ const node = 'node:';
 const layers: Readonly<Record<string, Layer>> = {
   worker: { values: ['gateway', 'member'], packages: ['cloudflare:workers'] },
   local: {
-    values: ['config', 'api', 'grpc', 'backend', 'bbolt'],
+    values: ['config', 'api', 'grpc', 'backend', 'bbolt', 'metrics'],
     packages: [node, 'miniflare', 'esbuild', 'cac', 'capnp-es'],
   },
   grpc: {

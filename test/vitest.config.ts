@@ -10,6 +10,7 @@ export default defineConfig({
     include: [
       'src/**/*.test.ts',
       'test/*.test.ts',
+      'test/self_hosting/**/*.test.ts',
       'test/scenarios/**/*.test.ts',
       'test/sim/**/*.test.ts',
     ],

@@ -14,6 +14,7 @@ import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
 import { deliver, destinationOf, isToilsome } from './delivery.ts';
 import type { GatewayEnv } from './env.ts';
 import { watchRequestOf } from './event_query.ts';
+import { showMembers } from './members.ts';
 import { requestPath, requestQuery } from './path.ts';
 import { exchange } from './peer.ts';
 import { PLAIN_PATHS, plainAnswer, unreachableReply } from './plain.ts';
@@ -53,6 +54,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   app.post('/v3/*', (c) => method(c, siteOf(c.env), methodBody));
   app.get('/v3/*', (c) => page(c, siteOf(c.env)));
   app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
+  app.all('/members', (c) => showMembers(c.req.raw, siteOf(c.env)));
   app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
   app.all('/v2/*', (c) => answerV2(c.req.raw, c.req.path, siteOf(c.env), methodBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));

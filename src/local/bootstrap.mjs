@@ -20,6 +20,7 @@ const commands = {
   member: { typescript: 'src/local/member-main.ts' },
   snapshot: { typescript: 'src/local/snapshot-main.ts' },
   restore: { typescript: 'src/local/restore-main.ts' },
+  proxy: { typescript: 'src/local/proxy-main.ts' },
   bench: { typescript: 'bench/main.ts' },
   sim: { typescript: 'test/sim/main.ts' },
   test: { program: 'vitest/vitest.mjs', args: ['run', '--config', 'test/vitest.config.ts'] },

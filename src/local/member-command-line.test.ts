@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { MEMBER_FLAGS, variableOf } from './member_flags.ts';
+import { variableOf } from './flags.ts';
+import { MEMBER_FLAGS } from './member_flags.ts';
 import { memberHelp, readMemberCommandLine } from './member-command-line.ts';
 
 const read = (argv: string, environment: Record<string, string> = {}) =>

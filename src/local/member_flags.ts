@@ -1,15 +1,6 @@
-/** One of etcd's flags: `--a-b` is ETCD_A_B in the environment. */
-export interface MemberFlag {
-  readonly flag: string;
-  readonly value: string;
-  readonly meaning: string;
-  readonly fallback?: string;
-}
+import type { Flag, FlagSection } from './flags.ts';
 
-/** A heading, and the flags below it. */
-export type FlagSection = readonly [heading: string, flags: readonly MemberFlag[]];
-
-const flag = (name: string, value: string, meaning: string, fallback?: string): MemberFlag => ({
+const flag = (name: string, value: string, meaning: string, fallback?: string): Flag => ({
   flag: name,
   value,
   meaning,
@@ -70,8 +61,3 @@ export const MEMBER_FLAGS: readonly FlagSection[] = [
     ],
   ],
 ];
-
-/** The variable of a flag, by etcd's rule. */
-export function variableOf(name: string): string {
-  return `ETCD_${name.toUpperCase().replaceAll('-', '_')}`;
-}

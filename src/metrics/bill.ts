@@ -1,4 +1,4 @@
-import { prices } from '../config.ts';
+import { prices } from '../config/prices.ts';
 import type { Counter } from './metric.ts';
 import type { Registry } from './registry.ts';
 

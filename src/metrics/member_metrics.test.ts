@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Code } from '../api/error.ts';
 import { METHODS } from '../api/methods.ts';
-import { prices } from '../config.ts';
+import { prices } from '../config/prices.ts';
 import { costOf, type Usage } from './bill.ts';
 import { MemberMetrics } from './member_metrics.ts';
 

@@ -178,6 +178,14 @@ export class Workshop {
     return this.started(new StartedCommand(flags, env, 'member'));
   }
 
+  /** `npm run proxy`, until it serves at that port. */
+  async proxy(port: number, flags: readonly string[]): Promise<string> {
+    const url = memberUrl(port);
+    const all = ['--listen-client-urls', url, ...flags];
+    await this.started(new StartedCommand(all, {}, 'proxy')).waitFor(/proxy is ready/, 20_000);
+    return url;
+  }
+
   /** Any other program. */
   program(file: string, args: readonly string[]): StartedProgram {
     return this.started(new StartedProgram(file, args));

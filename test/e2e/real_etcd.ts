@@ -51,9 +51,9 @@ export async function isHealthy(url: string): Promise<boolean> {
 }
 
 /** So many ports at which nobody listens, below those that the system gives away. */
-export async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number, first = 27_100): Promise<number[]> {
   const free: number[] = [];
-  for (let port = 27_100; port < 27_200 && free.length < count; port++) {
+  for (let port = first; port < first + 100 && free.length < count; port++) {
     if (await portIsFree(port)) free.push(port);
   }
   if (free.length < count) throw new Error('no free ports');

@@ -90,3 +90,19 @@ describe('the v2 API of three members of one deployment', () => {
     expect((await get('/v2/members/leader')).status).toBe(200);
   });
 });
+
+describe('GET /members, which proxies of etcd ask for', () => {
+  it('names every member, each by a URL that leads here', async () => {
+    const response = await exports.default.fetch(new Request('http://edge.example/members'));
+    expect(response.headers.get('X-Etcd-Cluster-Id')).toMatch(/^[1-9a-f][0-9a-f]{0,15}$/);
+    expect(response.headers.get('Content-Type')).toBe('application/json');
+    const text = await response.text();
+    // JSON.parse would round the ids.
+    expect(text).toMatch(/^\[\{"id":\d{10,20},"peerURLs":\[".*\}\]\n$/);
+    const urls = ['http://edge.example'];
+    const listed = JSON.parse(text) as { name: string }[];
+    expect(listed.sort((a, b) => a.name.localeCompare(b.name))).toMatchObject(
+      MEMBERS.map((name) => ({ name, peerURLs: urls, clientURLs: urls })),
+    );
+  });
+});

@@ -45,6 +45,8 @@ export type V2Call =
   | { readonly kind: 'members'; readonly request: V2AdminRequest }
   | { readonly kind: 'auth'; readonly request: V2AdminRequest }
   | { readonly kind: 'machines' }
+  /** Who asks at which origin: members that are reached only within a deployment are there too. */
+  | { readonly kind: 'peers'; readonly origin: string }
   | { readonly kind: 'stats'; readonly of: 'self' | 'leader' | 'store' };
 
 export interface V2Reply {

@@ -2,7 +2,7 @@ import type { DescMethod, MessageInitShape, MessageShape } from '@bufbuild/proto
 import { create } from '@bufbuild/protobuf';
 import { ERRORS, type ErrorName, EtcdError } from '../../api/error.ts';
 import { Cluster } from '../../api/gen/rpc_pb.ts';
-import { isPeerUrl } from '../../api/peer_url.ts';
+import { isPeerUrl, nameInUrl } from '../../api/peer_url.ts';
 import type { V2AdminRequest } from '../../api/v2/call.ts';
 import { must } from '../../lib/assert.ts';
 import type { MemberInfo } from '../../state/member.ts';
@@ -49,6 +49,15 @@ export class V2Members {
     const urls = this.#all.flatMap(({ clientUrls }) => clientUrls);
     const headers = { 'Content-Type': 'text/plain; charset=utf-8' };
     return { status: 200, headers, body: urls.sort().join(', ') };
+  }
+
+  /**
+   * What etcd answers at its peer port: GET /members. A URL within a deployment leads nobody there
+   * from outside; what does is the deployment's own.
+   */
+  peers(origin: string): V2Answer {
+    const members = this.#all.map((member) => shownToPeers(member, origin));
+    return v2Json(200, this.#headers, `[${members.join()}]\n`);
   }
 
   #show(rest: string): V2Answer {
@@ -169,6 +178,20 @@ const PEER_URL = 'membership: peerURL exists';
 
 function shown({ id, name, peerUrls, clientUrls }: MemberInfo) {
   return { id: v2Id(idOfNumber(id)), name, peerURLs: peerUrls, clientURLs: clientUrls };
+}
+
+/** JSON with the id as etcd writes it here: a number of 64 bits, which JSON.stringify has not. */
+function shownToPeers(member: MemberInfo, origin: string): string {
+  const { id, name, isLearner } = member;
+  const isInside = member.peerUrls.some((url) => nameInUrl(url) !== '');
+  const clientURLs = isInside && member.clientUrls.length === 0 ? [origin] : member.clientUrls;
+  const rest = JSON.stringify({
+    peerURLs: isInside ? [origin] : member.peerUrls,
+    ...(isLearner && { isLearner }),
+    ...(name !== '' && { name }),
+    ...(clientURLs.length > 0 && { clientURLs }),
+  });
+  return `{"id":${id},${rest.slice(1)}`;
 }
 
 /** In the words of etcd's types.NewURLs. */

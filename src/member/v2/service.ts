@@ -88,6 +88,8 @@ export class V2Service {
         const serve = (request: V2AdminRequest, user: string) => this.#auth.serve(request, user);
         return this.#admin(call.request, credentials, isFree, serve);
       }
+      case 'peers':
+        return this.#members.peers(call.origin);
       case 'machines':
       case 'stats':
         return this.#open(credentials, () =>
