@@ -25,6 +25,11 @@ export function reachableHost(host: string): string {
   return host === '::' ? '::1' : host;
 }
 
+/** On every address of this machine. */
+export function isOnAll(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
 export function isLoopback(host: string): boolean {
   return host === '::1' || /^127(\.\d+){3}$/.test(host);
 }

@@ -16,8 +16,11 @@ export interface MemberOptions {
   readonly variables: Readonly<Record<string, string>>;
   readonly logLevel: LogLevel;
   readonly restart: boolean;
+  /** Clients' addresses speak gRPC, too. */
+  readonly grpc: boolean;
 }
 
+const SWITCHES = ['no-grpc', 'no-restart'];
 const OURS = /^(ETCD|EDGETCD)_|^(PEER_SECRET|ALLOW_NONE_AUTHENTICATION)$/;
 /** What they say concerns the process, not the member in it. */
 const OF_PROCESS = ['ETCD_DATA_DIR', 'ETCD_LISTEN_CLIENT_URLS', 'ETCD_LISTEN_PEER_URLS'];
@@ -32,9 +35,13 @@ export function readMemberCommandLine(
   environment: Environment,
 ): MemberOptions | null {
   try {
-    const { variables, switches } = readFlags(argv, environment, MEMBER_FLAGS, ['no-restart']);
+    const { variables, switches } = readFlags(argv, environment, MEMBER_FLAGS, SWITCHES);
     if (switches.has('help')) return null;
-    return optionsOf({ ...inherited(environment), ...variables }, !switches.has('no-restart'));
+    return {
+      ...optionsOf({ ...inherited(environment), ...variables }),
+      restart: !switches.has('no-restart'),
+      grpc: !switches.has('no-grpc'),
+    };
   } catch (error) {
     throw new UsageError(`${messageOf(error)}\nnpm run member -- --help lists the flags`);
   }
@@ -47,7 +54,7 @@ function inherited(environment: Environment): Record<string, string> {
   return Object.fromEntries(ours);
 }
 
-function optionsOf(variables: Record<string, string>, restart: boolean): MemberOptions {
+function optionsOf(variables: Record<string, string>): Omit<MemberOptions, 'restart' | 'grpc'> {
   const name = clusterName(variables['ETCD_NAME'] ?? 'default');
   const clientUrls = variables['ETCD_LISTEN_CLIENT_URLS'] ?? 'http://localhost:2379';
   const peerUrls = variables['ETCD_LISTEN_PEER_URLS'] ?? 'http://localhost:2380';
@@ -73,7 +80,6 @@ function optionsOf(variables: Record<string, string>, restart: boolean): MemberO
     peerListeners,
     variables: told,
     logLevel: level,
-    restart,
   };
 }
 
@@ -99,7 +105,10 @@ export function memberHelp(): string {
     'Usage:',
     '  npm run member -- [flags]',
     '',
-    ...flagLines(MEMBER_FLAGS, [['--no-restart', 'Leave it dead when its process dies']]),
+    ...flagLines(MEMBER_FLAGS, [
+      ['--no-grpc', 'HTTP alone for clients, which the member takes itself'],
+      ['--no-restart', 'Leave it dead when its process dies'],
+    ]),
     'A flag --a-b is also the variable ETCD_A_B, but not both at once; every other variable of',
     'docs/CONFIGURATION.md is obeyed as well. PEER_SECRET is what the members of a cluster show each',
     'other. Where the member listens on other addresses than loopback nobody is served before',

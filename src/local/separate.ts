@@ -4,11 +4,12 @@ import { bundleWorker } from './bundle.ts';
 import { type ClusterContext, endLeftovers, LocalCluster, recordProcess } from './cluster.ts';
 import { DataDirectory, type SeparateRecord } from './directory.ts';
 import { StartError } from './error.ts';
-import { distinctListeners, type Listener, reachableHost } from './listen_url.ts';
+import { distinctListeners, isOnAll, type Listener, reachableHost } from './listen_url.ts';
 import { DirectoryLock } from './lock.ts';
 import { SupervisedMember } from './member.ts';
+import { MemberFront } from './member_front.ts';
 import type { MemberOptions } from './member-command-line.ts';
-import { portIsFree } from './ports.ts';
+import { freePort, HOST, portIsFree } from './ports.ts';
 import { systemLookup } from './resolver.ts';
 import type { WorkerdSpec } from './workerd.ts';
 
@@ -31,13 +32,36 @@ export async function openSeparate(
     checkDirectory(directory, record);
     const all = distinctListeners([...options.clientListeners, ...options.peerListeners]);
     for (const listener of all) await checkFree(listener);
-    const member = await supervised(options, context, { directory, lock, sockets: all });
+    const { fronts, sockets } = options.grpc
+      ? await behindFronts(options)
+      : { fronts: [], sockets: all };
+    const member = await supervised(options, context, { directory, lock, sockets });
     directory.writeSeparate(record);
-    return new LocalCluster(cluster, directory, [member], lock, [], true);
+    return new LocalCluster(cluster, directory, [member], lock, fronts, true);
   } catch (error) {
     lock.release();
     throw error;
   }
+}
+
+/**
+ * Clients connect to fronts, which speak gRPC too, and these to a port that nobody else knows.
+ * Where peers connect to the same place as clients, their requests come through as well.
+ */
+async function behindFronts({
+  name,
+  clientListeners,
+  peerListeners,
+  variables,
+}: MemberOptions): Promise<{ fronts: MemberFront[]; sockets: Listener[] }> {
+  const clients = distinctListeners(clientListeners);
+  const isClients = ({ host, port }: Listener): boolean =>
+    clients.some((each) => each.port === port && (each.host === host || isOnAll(each.host)));
+  const own = { host: HOST, port: await freePort() };
+  return {
+    fronts: clients.map((listener) => new MemberFront(name, listener, own.port, variables)),
+    sockets: [own, ...distinctListeners(peerListeners).filter((peer) => !isClients(peer))],
+  };
 }
 
 /** Another name would be another member, which begins with nothing. */
