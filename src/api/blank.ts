@@ -2,8 +2,8 @@ import { EMPTY_BYTES } from '../lib/bytes.ts';
 import type { PutRequest, PutResponse, RangeRequest } from './gen/rpc_pb.ts';
 
 /**
- * Messages without a field, for those who fill them in by hand. Literals: create() would cost as much
- * as the rest.
+ * Messages without a field, for those who fill them in by hand. Literals: create() would cost as
+ * much as the rest.
  */
 
 export function blankPut(): PutRequest {

@@ -18,6 +18,27 @@ export class BinaryWriter {
     return this.#length;
   }
 
+  /** Bytes that fit before it moves to a larger buffer. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
+  /** Where it writes: to be looked at only up to `length`. */
+  get buffer(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** What was written so far: a view, which later writes leave as it is. */
+  get written(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** Forgets what was written from there on. */
+  rewind(length: number): void {
+    assert(length <= this.#length, 'a writer goes back only');
+    this.#length = length;
+  }
+
   /** A non-negative integer up to 2^53 - 1. */
   varint(value: number): this {
     if (!Number.isSafeInteger(value) || value < 0) assert(false, `not a varint: ${value}`);

@@ -1,4 +1,3 @@
-import { crc32c } from '../lib/crc32c.ts';
 import type { Outcome } from './parts.ts';
 
 /** Entries whose checksum is remembered: a power of two, about a second of the fastest writing. */
@@ -71,7 +70,7 @@ export class Chain {
     chain = mix(chain, authRevision);
     chain = mix(chain, error?.code ?? 0);
     chain = mix(chain, changes.length);
-    for (const { content } of changes) chain = crc32c(content, chain);
+    for (const { version } of changes) chain = version.checksum(chain);
     if (v2 !== null) chain = mix(chain, v2.digest);
     this.#value = chain >>> 0;
   }

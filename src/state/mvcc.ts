@@ -8,10 +8,12 @@ import type { Journal } from './journal.ts';
 import { ALL_KEYS } from './key_range.ts';
 import type { Meta } from './meta.ts';
 import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import type { RecordedVersion } from './recorded_version.ts';
 import type { KeyRange, StateStore } from './store.ts';
 import {
   comparePlaces,
   decodeVersion,
+  detached,
   encodeVersion,
   placeOf,
   sizeOf,
@@ -27,11 +29,9 @@ const VERSION_CODEC: RowCodec<Version> = {
 
 /** A change and what it replaced: an event before anybody asked for it. */
 export interface Change {
-  readonly version: Version;
+  readonly version: RecordedVersion;
   /** The live version before; null when the key was created or did not exist. */
   readonly replaced: Version | null;
-  /** The change as bytes, the same on every member. */
-  readonly content: Uint8Array;
 }
 
 type MvccMeta = Pick<Meta, 'revision' | 'compactRevision' | 'compactedRevision' | 'keyCount'>;
@@ -164,6 +164,7 @@ export class Mvcc {
       lease,
       value,
       previous: before && placeOf(before),
+      payloadBytes: key.length + value.length,
     };
     const change = this.#record(draft, old);
     if (dead) this.dead.set(key, null, dead, name);
@@ -225,7 +226,7 @@ export class Mvcc {
 
   /** The version of the change is a view on its record in history: the entry's bytes are let go. */
   #record(draft: Version, replaced: Version | null): Change {
-    const change = { ...this.history.append(draft), replaced };
+    const change = { version: this.history.append(draft), replaced };
     this.#changes.push(change);
     this.#keyCount += growthOf(change);
     return change;
@@ -254,9 +255,7 @@ export class Mvcc {
     }
     // A value is a view on a whole row of history, which an answer must not hold on to.
     return found.map((version, at) =>
-      version === null || version === batch[at]
-        ? version
-        : { ...version, value: version.value.slice() },
+      version === null || version === batch[at] ? version : detached(version),
     );
   }
 
