@@ -84,6 +84,13 @@ export class BinaryWriter {
     return this;
   }
 
+  /** The bytes of a {@link mapKey} alone. */
+  mapKey(name: string): this {
+    this.#reserve(name.length);
+    for (let i = 0; i < name.length; i++) this.#bytes[this.#length++] = name.charCodeAt(i);
+    return this;
+  }
+
   text(value: string): this {
     return this.bytes(utf8(value));
   }

@@ -2,29 +2,30 @@ import { EtcdError } from '../api/error.ts';
 import { limits } from '../config.ts';
 import { assert, must } from '../lib/assert.ts';
 import { compareBytes, mapKey } from '../lib/bytes.ts';
-import { Cache } from './cache.ts';
 import { History } from './history.ts';
 import type { Journal } from './journal.ts';
 import { ALL_KEYS } from './key_range.ts';
 import type { Meta } from './meta.ts';
-import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import { OverlayTable } from './overlay_table.ts';
 import type { RecordedVersion } from './recorded_version.ts';
+import type { RowCodec } from './row_codec.ts';
 import type { KeyRange, StateStore } from './store.ts';
 import {
   comparePlaces,
   decodeVersion,
   detached,
-  encodeVersion,
   placeOf,
   sizeOf,
   tombstone,
   type Version,
+  writeVersion,
 } from './version.ts';
 
 const VERSION_CODEC: RowCodec<Version> = {
-  encode: encodeVersion,
+  write: writeVersion,
   decode: decodeVersion,
   sizeOf,
+  detach: detached,
 };
 
 /** A change and what it replaced: an event before anybody asked for it. */
@@ -62,8 +63,10 @@ export class Mvcc {
   readonly #bugs: ReadonlySet<string>;
 
   constructor(store: StateStore, journal: Journal, meta: MvccMeta, bugs: ReadonlySet<string>) {
-    const cache = new Cache<Version>(limits.kvCacheEntriesMax, limits.kvCacheBytesMax);
-    this.kv = new OverlayTable(store, 'kv', VERSION_CODEC, journal, cache);
+    this.kv = new OverlayTable(store, 'kv', VERSION_CODEC, journal, {
+      entriesMax: limits.kvCacheEntriesMax,
+      bytesMax: limits.kvCacheBytesMax,
+    });
     this.dead = new OverlayTable(store, 'dead', VERSION_CODEC, journal);
     this.history = new History(store);
     this.#journal = journal;
@@ -150,7 +153,7 @@ export class Mvcc {
 
   put(key: Uint8Array, { value, lease }: NewValue): Change {
     const name = mapKey(key);
-    const old = this.kv.get(key, name);
+    const old = this.kv.peek(key, name);
     const dead = old === null && this.#someDead ? this.dead.get(key, name) : null;
     const revision = this.#revision + 1;
     const before = old ?? dead;
