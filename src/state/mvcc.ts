@@ -230,7 +230,9 @@ export class Mvcc {
   /** The version of the change is a view on its record in history: the entry's bytes are let go. */
   #record(draft: Version, replaced: Version | null): Change {
     const change = { version: this.history.append(draft), replaced };
-    this.#changes.push(change);
+    // Most commands change one key: a list that is pushed to has room for seventeen.
+    if (this.#changes.length === 0) this.#changes = [change];
+    else this.#changes.push(change);
     this.#keyCount += growthOf(change);
     return change;
   }
