@@ -153,7 +153,8 @@ export class Mvcc {
 
   put(key: Uint8Array, { value, lease }: NewValue): Change {
     const name = mapKey(key);
-    const old = this.kv.peek(key, name);
+    const slot = this.kv.slot(key, name);
+    const old = slot.value;
     const dead = old === null && this.#someDead ? this.dead.get(key, name) : null;
     const revision = this.#revision + 1;
     const before = old ?? dead;
@@ -171,7 +172,7 @@ export class Mvcc {
     };
     const change = this.#record(draft, old);
     if (dead) this.dead.set(key, null, dead, name);
-    this.kv.set(key, change.version, old, name);
+    this.kv.replace(slot, change.version);
     return change;
   }
 

@@ -5,7 +5,7 @@ import { bytesOfMapKey, mapKey, ownBytes } from '../lib/bytes.ts';
 import type { Journal } from './journal.ts';
 import { isEmptyRange, keyAfter } from './key_range.ts';
 import type { RowCodec } from './row_codec.ts';
-import { type Slot, type SlotLimits, Slots } from './slots.ts';
+import { type Slot, type SlotLimits, Slots, UNHELD } from './slots.ts';
 import { lowerBound } from './sorted.ts';
 import type { KeyRange, Row, StateStore, TableName } from './store.ts';
 
@@ -70,9 +70,9 @@ export class OverlayTable<T> {
     return (this.#slots.use(name) ?? this.#load(key, name)).value;
   }
 
-  /** The same for somebody who is about to replace it. */
-  peek(key: Uint8Array, name = mapKey(key)): T | null {
-    return (this.#slots.find(name) ?? this.#load(key, name)).value;
+  /** What memory or the store knows of the key, for somebody who will {@link replace} it at once. */
+  slot(key: Uint8Array, name: string): Slot<T> {
+    return this.#slots.find(name) ?? this.#load(key, name);
   }
 
   /**
@@ -80,15 +80,19 @@ export class OverlayTable<T> {
    * deleted.
    */
   set(key: Uint8Array, value: T | null, before: T | null, name = mapKey(key)): void {
-    const found = this.#slots.find(name);
-    const slot = found ?? newSlot(name, before);
+    this.replace(this.#slots.find(name) ?? newSlot(name, before), value);
+  }
+
+  /** The same for a slot just asked for: nothing else of the table was, in between. */
+  replace(slot: Slot<T>, value: T | null): void {
     const { value: old, dirty: wasDirty } = slot;
+    const isNew = slot.generation === UNHELD;
     this.#journal.note(() => {
       this.#bytes -= this.#slots.sizeOf(slot);
       slot.value = old;
       if (wasDirty) this.#bytes += this.#slots.sizeOf(slot);
       else this.#undirty(slot);
-      if (found === undefined) this.#slots.forget(slot);
+      if (isNew) this.#slots.forget(slot);
     });
     if (wasDirty) this.#bytes -= this.#slots.sizeOf(slot);
     else this.#makeDirty(slot);
@@ -248,5 +252,5 @@ export class OverlayTable<T> {
 }
 
 function newSlot<T>(name: string, value: T | null): Slot<T> {
-  return { name, value, stored: value !== null, dirty: false, generation: -1 };
+  return { name, value, stored: value !== null, dirty: false, generation: UNHELD };
 }

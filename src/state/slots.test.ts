@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { BYTES_CODEC, type RowCodec } from './row_codec.ts';
-import { type Slot, Slots } from './slots.ts';
+import { type Slot, Slots, UNHELD } from './slots.ts';
 
 const DETACHING: RowCodec<Uint8Array> = { ...BYTES_CODEC, detach: (value) => value.slice() };
 
@@ -9,7 +9,7 @@ const slot = (name: string, bytes: number, dirty = false): Slot<Uint8Array> => (
   value: new Uint8Array(new ArrayBuffer(4 * bytes), bytes, bytes),
   stored: true,
   dirty,
-  generation: -1,
+  generation: UNHELD,
 });
 
 /** Names of those in memory. */

@@ -9,9 +9,12 @@ export interface Slot<T> {
   stored: boolean;
   /** Whether the store has yet to be told of the value. */
   dirty: boolean;
-  /** The generation that it was put into last. */
+  /** The generation that it was put into last, or {@link UNHELD}. */
   generation: number;
 }
+
+/** Of a slot that no generation has: it is forgotten with whoever asked for it. */
+export const UNHELD = -1;
 
 /** How much is remembered of what the store has, too. */
 export interface SlotLimits {
