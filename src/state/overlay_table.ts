@@ -70,7 +70,7 @@ export class OverlayTable<T> {
     return (this.#slots.use(name) ?? this.#load(key, name)).value;
   }
 
-  /** What memory or the store knows of the key, for somebody who will {@link replace} it at once. */
+  /** What is known of the key, for somebody who will {@link replace} it at once. */
   slot(key: Uint8Array, name: string): Slot<T> {
     return this.#slots.find(name) ?? this.#load(key, name);
   }

@@ -29,8 +29,9 @@ export interface SlotLimits {
  *
  * What was taken in counts, not what is left of it: values may be parts of buffers that they share
  * with values which have been replaced since. Whatever is in such a buffer was taken in, so that
- * generations are bounded with their buffers, by `bytesMax` and what is dirty. For that a value
- * that goes on because it is asked for gets a buffer of its own.
+ * what both generations hold on to is bounded by `bytesMax` and one flush; at worst by twice that,
+ * as a buffer is closed by a value that is too large for the rest of it. For that, a value that
+ * goes on to the next generation because it is asked for gets a buffer of its own.
  */
 export class Slots<T> {
   readonly #codec: RowCodec<T>;
