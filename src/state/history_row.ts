@@ -20,10 +20,10 @@ export class HistoryRow {
   readonly #first: Place;
   readonly #writer: BinaryWriter;
 
-  /** @param first the version that it begins with: a large one has a row that is just for it */
+  /** @param first the version that it begins with */
   constructor(first: Version) {
     this.#first = placeOf(first);
-    this.#writer = new BinaryWriter(Math.max(limits.historyRowBytes, recordBytesMax(first)));
+    this.#writer = new BinaryWriter(capacityFor(recordBytesMax(first)));
   }
 
   get length(): number {
@@ -52,4 +52,9 @@ export class HistoryRow {
     assert(this.length <= limits.rowBytesMax, `history row of ${this.length} bytes`);
     return { key: historyKey(this.#first), value: this.#writer.written };
   }
+}
+
+/** A version that takes more than half has a row for itself: most of the rest would stay empty. */
+function capacityFor(firstBytes: number): number {
+  return firstBytes > limits.historyRowBytes / 2 ? firstBytes : limits.historyRowBytes;
 }

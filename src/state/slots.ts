@@ -29,7 +29,7 @@ export interface SlotLimits {
  *
  * What was taken in counts, not what is left of it: values may be parts of buffers that they share
  * with values which have been replaced since. Whatever is in such a buffer was taken in, so that
- * what both generations hold on to is bounded by `bytesMax` and one flush; at worst by twice that,
+ * what both generations hold on to is bounded by `bytesMax` and one flush; at worst by half more,
  * as a buffer is closed by a value that is too large for the rest of it. For that, a value that
  * goes on to the next generation because it is asked for gets a buffer of its own.
  */
@@ -84,8 +84,8 @@ export class Slots<T> {
 
   /** A value of this size was put into a slot of the young generation. */
   takeIn(bytes: number): void {
-    this.#bytes += bytes;
     if (this.#limits === null) return;
+    this.#bytes += bytes;
     const isFull = this.#bytes > this.#limits.bytesMax / 2 || this.#young.size > this.#entriesMax;
     if (isFull) this.#age(this.#limits);
   }
