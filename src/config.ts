@@ -95,8 +95,11 @@ export const limits = {
   overlayBytesMax: 4 * 1024 * 1024,
   /** A packed row of history. Small enough to decode quickly, large enough to make rows rare. */
   historyRowBytes: 64 * 1024,
-  /** Newest versions of keys kept decoded: a hot key is read without a query. */
-  kvCacheEntriesMax: 8_192,
+  /**
+   * Newest versions of keys kept decoded: a hot key is read and replaced without a query. Half of
+   * it is the least that is kept (state/slots.ts); an entry takes 300 bytes beside key and value.
+   */
+  kvCacheEntriesMax: 16_384,
   kvCacheBytesMax: 8 * 1024 * 1024,
   /**
    * Decoded rows of history kept: walking back through versions meets the same row again and again.

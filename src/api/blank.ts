@@ -1,9 +1,9 @@
 import { EMPTY_BYTES } from '../lib/bytes.ts';
-import type { PutRequest, RangeRequest } from './gen/rpc_pb.ts';
+import type { PutRequest, PutResponse, RangeRequest } from './gen/rpc_pb.ts';
 
 /**
- * Requests without a field, for those who read them by hand. Literals: create() would cost as much
- * as the rest.
+ * Messages without a field, for those who fill them in by hand. Literals: create() would cost as
+ * much as the rest.
  */
 
 export function blankPut(): PutRequest {
@@ -16,6 +16,10 @@ export function blankPut(): PutRequest {
     ignoreValue: false,
     ignoreLease: false,
   };
+}
+
+export function blankPutResponse(): PutResponse {
+  return { $typeName: 'etcdserverpb.PutResponse' };
 }
 
 export function blankRange(): RangeRequest {

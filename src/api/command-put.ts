@@ -112,8 +112,9 @@ function isAscii(text: string): boolean {
 /**
  * The command, if it is a put and nothing in it is unusual; otherwise null: ask the generic
  * decoder.
+ * @param likelyMemberId as of the command before: the same id again makes no new string
  */
-export function decodePutCommand(bytes: Uint8Array): Command | null {
+export function decodePutCommand(bytes: Uint8Array, likelyMemberId = ''): Command | null {
   const reader = new WireReader(bytes);
   let memberId = '';
   let epoch = 0n;
@@ -131,9 +132,10 @@ export function decodePutCommand(bytes: Uint8Array): Command | null {
       put = readPut(reader);
       if (put === null) return null;
     } else if (tag === COMMAND.memberId || tag === COMMAND.username) {
-      const text = readAscii(reader);
+      const isMemberId = tag === COMMAND.memberId;
+      const text = readAscii(reader, isMemberId ? likelyMemberId : '');
       if (text === null) return null;
-      if (tag === COMMAND.memberId) memberId = text;
+      if (isMemberId) memberId = text;
       else username = text;
     } else {
       const value = reader.varint64();
@@ -199,9 +201,13 @@ function readPutField(reader: WireReader, put: PutRequest): boolean {
   return true;
 }
 
-function readAscii(reader: WireReader): string | null {
+function readAscii(reader: WireReader, likely: string): string | null {
   const end = reader.lengthEnd();
   if (end < 0) return null;
+  if (reader.isAscii(likely, end)) {
+    reader.offset = end;
+    return likely;
+  }
   const view = reader.bytes.subarray(reader.offset, end);
   for (const byte of view) if (byte >= 0x80) return null;
   reader.offset = end;

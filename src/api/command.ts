@@ -13,10 +13,11 @@ export function encodeCommand(fields: CommandFields): Uint8Array {
 
 /**
  * The inverse. Byte strings in the command are views on `bytes`: copy what outlives the entry.
+ * @param likelyMemberId as of the command before
  * @throws Error when the bytes are no command
  */
-export function decodeCommand(bytes: Uint8Array): Command {
-  return decodePutCommand(bytes) ?? decodeAnyCommand(bytes);
+export function decodeCommand(bytes: Uint8Array, likelyMemberId?: string): Command {
+  return decodePutCommand(bytes, likelyMemberId) ?? decodeAnyCommand(bytes);
 }
 
 /** The generic codec, to which the one for puts is held. */

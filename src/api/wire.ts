@@ -97,6 +97,15 @@ export class WireReader {
     return null;
   }
 
+  /** Whether the bytes up to `end` are that text, which is ASCII. */
+  isAscii(text: string, end: number): boolean {
+    if (text.length !== end - this.offset) return false;
+    for (let i = 0; i < text.length; i++) {
+      if (text.charCodeAt(i) !== this.bytes[this.offset + i]) return false;
+    }
+    return true;
+  }
+
   /**
    * The end of a length-prefixed field, whose first byte is at `offset` afterwards; -1 when cut
    * short.

@@ -101,7 +101,8 @@ export class BackendImport {
       else {
         const createRevision = Number(kv.createRevision);
         const counted = { createRevision, version: Number(kv.version), lease: kv.lease };
-        const content = { key: kv.key, value: kv.value, deleted, previous };
+        const payloadBytes = kv.key.length + kv.value.length;
+        const content = { key: kv.key, value: kv.value, deleted, previous, payloadBytes };
         yield { ...content, ...counted, modRevision, sub };
       }
     }
@@ -120,7 +121,7 @@ export class BackendImport {
     let records: HistoryRecord[] = [];
     let bytes = 0;
     for (const version of this.#versions()) {
-      const { record } = encodeRecord(version);
+      const record = encodeRecord(version);
       records.push(record);
       bytes += record.body.length;
       if (bytes < PACK_BYTES) continue;

@@ -24,6 +24,19 @@ describe('CRC-32C', () => {
     );
   });
 
+  it('of a range is that of the bytes in it, whatever their number', () => {
+    const bytes = Uint8Array.from({ length: 40 }, (_, i) => i * 37);
+    for (let start = 0; start <= 9; start++) {
+      for (let end = start; end <= bytes.length; end++) {
+        let bytewise = 0;
+        for (const byte of bytes.subarray(start, end)) {
+          bytewise = crc32c(Uint8Array.of(byte), bytewise);
+        }
+        expect(crc32c(bytes, 0, start, end)).toBe(bytewise);
+      }
+    }
+  });
+
   it('sees every flipped bit', () => {
     const bytes = utf8('a row of the log');
     const whole = crc32c(bytes);

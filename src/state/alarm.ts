@@ -9,15 +9,16 @@ import {
   AlarmResponseSchema,
   AlarmType,
 } from '../api/gen/rpc_pb.ts';
-import { EMPTY_BYTES } from '../lib/bytes.ts';
 import type { Journal } from './journal.ts';
 import { ALL_KEYS } from './key_range.ts';
-import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import { OverlayTable } from './overlay_table.ts';
+import type { RowCodec } from './row_codec.ts';
 import type { StateStore } from './store.ts';
 import { isNoAlarm } from './validate.ts';
 
 const ALARM_CODEC: RowCodec<AlarmMember> = {
-  encode: () => EMPTY_BYTES,
+  // The key says everything.
+  write: () => {},
   decode: alarmOfKey,
   sizeOf: () => 64,
 };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { utf8 } from '../lib/bytes.ts';
+import { crc32c } from '../lib/crc32c.ts';
 import { Chain, isComparable, NO_CHAIN } from './chain.ts';
 import type { Outcome } from './parts.ts';
 import { put, Single } from './testing/single.ts';
@@ -7,7 +8,11 @@ import { put, Single } from './testing/single.ts';
 const outcome = (text: string): Outcome => ({
   response: {},
   error: null,
-  changes: [{ content: utf8(text) } as Outcome['changes'][number]],
+  changes: [
+    {
+      version: { checksum: (seed: number) => crc32c(utf8(text), seed) },
+    } as Outcome['changes'][number],
+  ],
   v2: null,
 });
 

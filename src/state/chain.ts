@@ -1,4 +1,3 @@
-import { crc32c } from '../lib/crc32c.ts';
 import type { Outcome } from './parts.ts';
 
 /** Entries whose checksum is remembered: a power of two, about a second of the fastest writing. */
@@ -65,12 +64,14 @@ export class Chain {
   }
 
   extend(revision: number, authRevision: number, { error, changes, v2 }: Outcome): void {
-    // A few words, mixed in place: this runs for every command on every member.
-    const words = [this.#lastIndex, revision, authRevision, error?.code ?? 0, changes.length];
-    let chain = this.#value;
-    for (const word of words) chain = Math.imul(chain ^ word, 0x85ebca6b) ^ (chain >>> 15);
-    for (const { content } of changes) chain = crc32c(content, chain);
-    if (v2 !== null) chain = Math.imul(chain ^ v2.digest, 0x85ebca6b) ^ (chain >>> 15);
+    // Nothing is made on the way: this runs for every command on every member.
+    let chain = mix(this.#value, this.#lastIndex);
+    chain = mix(chain, revision);
+    chain = mix(chain, authRevision);
+    chain = mix(chain, error?.code ?? 0);
+    chain = mix(chain, changes.length);
+    for (const { version } of changes) chain = version.checksum(chain);
+    if (v2 !== null) chain = mix(chain, v2.digest);
     this.#value = chain >>> 0;
   }
 
@@ -83,4 +84,8 @@ export class Chain {
     if (index > this.#lastIndex || index < oldest) return null;
     return { ...sum, value: this.#recent[index & (this.#recent.length - 1)] ?? 0 };
   }
+}
+
+function mix(chain: number, word: number): number {
+  return Math.imul(chain ^ word, 0x85ebca6b) ^ (chain >>> 15);
 }

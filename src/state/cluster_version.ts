@@ -1,9 +1,10 @@
 import { EtcdError } from '../api/error.ts';
 import type { ClusterVersionSet, DowngradeInfoSet } from '../api/gen/command_pb.ts';
-import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
+import { BinaryReader } from '../lib/binary.ts';
 import { utf8 } from '../lib/bytes.ts';
 import type { Journal } from './journal.ts';
-import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import { OverlayTable } from './overlay_table.ts';
+import type { RowCodec } from './row_codec.ts';
 import type { StateStore } from './store.ts';
 
 /** What the cluster has agreed on about its version. */
@@ -18,11 +19,9 @@ const KEY = utf8('version');
 const NOTHING: VersionInfo = { version: null, downgradeTarget: null };
 
 const VERSION_CODEC: RowCodec<VersionInfo> = {
-  encode: ({ version, downgradeTarget }) =>
-    new BinaryWriter()
-      .text(version ?? '')
-      .text(downgradeTarget ?? '')
-      .finish(),
+  write: (writer, { version, downgradeTarget }) => {
+    writer.text(version ?? '').text(downgradeTarget ?? '');
+  },
   decode: (_key, row) => {
     const reader = new BinaryReader(row);
     const [version, target] = [reader.text(), reader.text()];

@@ -1,6 +1,6 @@
 import { limits } from '../config.ts';
 import { mapKey } from '../lib/bytes.ts';
-import { historyKey, packRows, recordsOf } from './history.ts';
+import { packRows, recordsOf } from './history.ts';
 import { keyAfter } from './key_range.ts';
 import type { CompactionProgress } from './meta.ts';
 import type { Mvcc } from './mvcc.ts';
@@ -10,6 +10,7 @@ import {
   decodeRecord,
   decodeVersion,
   type HistoryRecord,
+  historyKey,
   type Place,
   placeOf,
 } from './version.ts';

@@ -33,10 +33,10 @@ export const VOID: Outcome = {
   v2: null,
 };
 
-/** Null when the bytes are no command. */
-export function decodeEntry(data: Uint8Array): Command | null {
+/** Null when the bytes are no command. @param likelyMemberId as of the command before */
+export function decodeEntry(data: Uint8Array, likelyMemberId: string): Command | null {
   try {
-    return decodeCommand(data);
+    return decodeCommand(data, likelyMemberId);
   } catch {
     return null;
   }

@@ -3,25 +3,19 @@ import { assert, must } from '../lib/assert.ts';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { EMPTY_BYTES, mapKey } from '../lib/bytes.ts';
 import { Cache } from './cache.ts';
+import { HistoryRow } from './history_row.ts';
 import { keyAfter } from './key_range.ts';
+import type { RecordedVersion } from './recorded_version.ts';
 import type { Row, StateStore } from './store.ts';
 import {
   comparePlaces,
   decodeRecord,
-  encodeRecord,
   type HistoryRecord,
+  historyKey,
   type Place,
+  placeOf,
   type Version,
 } from './version.ts';
-
-/** The key of the history row that begins with this place: ordered as places are. */
-export function historyKey({ revision, sub }: Place): Uint8Array {
-  const key = new Uint8Array(12);
-  const view = new DataView(key.buffer);
-  view.setBigUint64(0, BigInt(revision));
-  view.setUint32(8, sub);
-  return key;
-}
 
 /** The records of one row, in order: views on the row. */
 export function recordsOf(row: Uint8Array): HistoryRecord[] {
@@ -61,7 +55,7 @@ class IndexedRow {
   }
 
   find(place: Place): Version | null {
-    const at = indexOf(this.#places, place);
+    const at = indexOf(this.#places, place, (one) => one);
     const offset = at < 0 ? undefined : this.#offsets[at];
     if (offset === undefined) return null;
     const reader = new BinaryReader(this.#row, offset);
@@ -104,11 +98,11 @@ export function packRows(records: readonly HistoryRecord[]): Row[] {
  */
 export class History {
   readonly #store: StateStore;
-  #pending: HistoryRecord[] = [];
+  #pending: RecordedVersion[] = [];
   #pendingBytes = 0;
+  /** The rows that they are in. The last one is filled, beyond a flush while it is small. */
+  #rows: HistoryRow[] = [];
   readonly #cache = new Cache<IndexedRow>(limits.historyCacheRowsMax, limits.historyCacheBytesMax);
-  /** The newest row while it is small: the next flush continues it. */
-  #tail: Row | null = null;
 
   constructor(store: StateStore) {
     this.#store = store;
@@ -118,31 +112,37 @@ export class History {
     return this.#pendingBytes;
   }
 
-  /**
-   * Returns the version as it is kept, and the part of its record that is the same on every member.
-   */
-  append(draft: Version): { version: Version; content: Uint8Array } {
-    const { record, content } = encodeRecord(draft);
-    this.#pending.push(record);
-    this.#pendingBytes += memoryOf(record);
-    return { version: decodeRecord(record), content };
+  /** Returns the version as it is kept. */
+  append(draft: Version): RecordedVersion {
+    let row = this.#rows.at(-1);
+    if (row === undefined || !row.fits(draft)) {
+      row = new HistoryRow(draft);
+      this.#rows.push(row);
+    }
+    const version = row.add(draft);
+    this.#pending.push(version);
+    this.#pendingBytes += memoryOf(version);
+    return version;
   }
 
   /** Takes back the newest `count` versions: their command failed. */
   truncate(count: number): void {
-    for (const record of this.#pending.splice(this.#pending.length - count, count)) {
-      this.#pendingBytes -= memoryOf(record);
+    for (let left = count; left > 0; left--) {
+      const version = must(this.#pending.pop(), 'a version to take back');
+      this.#pendingBytes -= memoryOf(version);
+      const row = must(this.#rows.at(-1), 'the row that it is in');
+      row.remove(version);
+      if (row.length === 0) this.#rows.pop();
     }
   }
 
   /** The version at exactly this place, or null when it was compacted. */
   at(place: Place): Version | null {
     const first = this.#pending[0];
-    if (first === undefined || comparePlaces(first, place) > 0) {
+    if (first === undefined || comparePlaces(placeOf(first), place) > 0) {
       return this.#rowOf(place)?.find(place) ?? null;
     }
-    const record = this.#pending[indexOf(this.#pending, place)];
-    return record ? decodeRecord(record) : null;
+    return this.#pending[indexOf(this.#pending, place, placeOf)] ?? null;
   }
 
   /** Versions from the given revision on, in order. Neither flush nor compact while reading. */
@@ -156,27 +156,29 @@ export class History {
       }
       start = keyAfter(row.key);
     }
-    for (const record of this.#pending) if (record.revision >= revision) yield record;
+    for (const version of this.#pending) {
+      if (version.modRevision >= revision) yield version.record;
+    }
   }
 
   /** Writes what is pending: packed rows, the first of which may continue the newest row. */
   flush(): void {
     if (this.#pending.length === 0) return;
-    const tail = this.#tail;
-    const continued = tail === null ? [] : recordsOf(tail.value);
-    const rows = packRows([...continued, ...this.#pending]);
-    if (tail !== null) this.#cache.delete(mapKey(tail.key));
+    const rows = this.#rows.map(({ row }) => row);
+    // The first may be in the store already, with fewer versions.
+    this.#cache.delete(mapKey(must(rows[0], 'what is pending is in a row').key));
     this.#store.put('history', rows);
-    const last = rows.at(-1) ?? null;
-    this.#tail = last !== null && last.value.length < limits.historyRowBytes / 4 ? last : null;
+    const last = must(this.#rows.at(-1), 'what is pending is in a row');
+    this.#rows = last.length < limits.historyRowBytes / 4 ? [last] : [];
     this.#pending = [];
     this.#pendingBytes = 0;
   }
 
-  /** Rows were rewritten by compaction. */
+  /** Rows were rewritten by compaction, with nothing pending above them. */
   forget(): void {
+    assert(this.#pending.length === 0, 'rows are forgotten before they are written');
     this.#cache.clear();
-    this.#tail = null;
+    this.#rows = [];
   }
 
   #rowOf(place: Place): IndexedRow | null {
@@ -197,19 +199,21 @@ export class History {
   }
 }
 
-function memoryOf({ body }: HistoryRecord): number {
-  return 64 + body.length;
+function memoryOf({ bodyBytes }: RecordedVersion): number {
+  return 64 + bodyBytes;
 }
 
 /** Where the place is in an ordered list, or -1. */
-function indexOf(places: readonly Place[], place: Place): number {
+function indexOf<T>(list: readonly T[], place: Place, placeOfItem: (item: T) => Place): number {
   let low = 0;
-  let high = places.length;
+  let high = list.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (comparePlaces(must(places[middle], 'in the list'), place) < 0) low = middle + 1;
+    const found = placeOfItem(must(list[middle], 'in the list'));
+    const order = comparePlaces(found, place);
+    if (order === 0) return middle;
+    if (order < 0) low = middle + 1;
     else high = middle;
   }
-  const found = places[low];
-  return found && comparePlaces(found, place) === 0 ? low : -1;
+  return -1;
 }

@@ -11,7 +11,9 @@ export class Journal {
 
   /** Notes how to take back the change that is about to be made. */
   note(undo: () => void): void {
-    this.#undo.push(undo);
+    // Most commands take one step: a list that is pushed to has room for seventeen.
+    if (this.#undo.length === 0) this.#undo = [undo];
+    else this.#undo.push(undo);
   }
 
   /** Keeps everything since the last commit. */

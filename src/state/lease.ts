@@ -16,7 +16,8 @@ import { NO_BUGS } from './bugs.ts';
 import type { Journal } from './journal.ts';
 import { keyAfter, prefixRange } from './key_range.ts';
 import type { Mvcc } from './mvcc.ts';
-import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import { OverlayTable } from './overlay_table.ts';
+import { BYTES_CODEC } from './row_codec.ts';
 import type { Row, StateStore } from './store.ts';
 import { validateLeaseGrant } from './validate.ts';
 
@@ -43,12 +44,6 @@ interface Totals {
   /** Of the newest lease; they rise by one. */
   readonly generation: number;
 }
-
-const BYTES_CODEC: RowCodec<Uint8Array> = {
-  encode: (value) => value,
-  decode: (_key, row) => row,
-  sizeOf: (value) => value.length,
-};
 
 /** The leases and the keys attached to them. */
 export class Leases {

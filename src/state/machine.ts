@@ -114,14 +114,14 @@ export class StateMachine {
    * the entry that opens a term, or a command that was applied before.
    */
   apply({ index, term, data, confChange = false }: CommittedEntry): ApplyResult | null {
-    assert(index === this.#appliedIndex + 1, `entry ${index} after ${this.#appliedIndex}`);
-    assert(term >= this.#appliedTerm, `term ${term} after ${this.#appliedTerm}`);
+    const follows = index === this.#appliedIndex + 1 && term >= this.#appliedTerm;
+    if (!follows) assert(false, this.#misplaced(index, term));
     this.#appliedIndex = index;
     this.#appliedTerm = term;
     this.#chain.next(index);
     this.#unflushedCommands++;
     if (data.length === 0) return null;
-    const command = decodeEntry(data);
+    const command = decodeEntry(data, this.#origins.newest);
     const origin = command === null ? NO_ORIGIN : originOf(command);
     // A change of configuration is proposed once, by a leader, and has a count of its own.
     if (command !== null && !confChange && !this.#isFresh(origin)) return null;
@@ -345,6 +345,10 @@ export class StateMachine {
         tree.close();
       },
     };
+  }
+
+  #misplaced(index: number, term: number): string {
+    return `entry ${index} of term ${term} after ${this.#appliedIndex} of ${this.#appliedTerm}`;
   }
 
   #isFresh(origin: Origin): boolean {

@@ -11,7 +11,8 @@ import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { NO_BUGS } from './bugs.ts';
 import type { Journal } from './journal.ts';
 import { ALL_KEYS } from './key_range.ts';
-import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import { OverlayTable } from './overlay_table.ts';
+import type { RowCodec } from './row_codec.ts';
 import type { StateStore } from './store.ts';
 
 /** A member of the cluster as of the applied index. */
@@ -42,7 +43,7 @@ interface MemberRow extends MemberInfo {
 const FLAGS = { learner: 1, removed: 2 } as const;
 
 const MEMBER_CODEC: RowCodec<MemberRow> = {
-  encode: encodeMember,
+  write: (writer, member) => writer.raw(encodeMember(member)),
   decode: decodeMember,
   sizeOf: () => 256,
 };

@@ -2,36 +2,37 @@ import { EtcdError } from '../api/error.ts';
 import { limits } from '../config.ts';
 import { assert, must } from '../lib/assert.ts';
 import { compareBytes, mapKey } from '../lib/bytes.ts';
-import { Cache } from './cache.ts';
 import { History } from './history.ts';
 import type { Journal } from './journal.ts';
 import { ALL_KEYS } from './key_range.ts';
 import type { Meta } from './meta.ts';
-import { OverlayTable, type RowCodec } from './overlay_table.ts';
+import { OverlayTable } from './overlay_table.ts';
+import type { RecordedVersion } from './recorded_version.ts';
+import type { RowCodec } from './row_codec.ts';
 import type { KeyRange, StateStore } from './store.ts';
 import {
   comparePlaces,
   decodeVersion,
-  encodeVersion,
+  detached,
   placeOf,
   sizeOf,
   tombstone,
   type Version,
+  writeVersion,
 } from './version.ts';
 
 const VERSION_CODEC: RowCodec<Version> = {
-  encode: encodeVersion,
+  write: writeVersion,
   decode: decodeVersion,
   sizeOf,
+  detach: detached,
 };
 
 /** A change and what it replaced: an event before anybody asked for it. */
 export interface Change {
-  readonly version: Version;
+  readonly version: RecordedVersion;
   /** The live version before; null when the key was created or did not exist. */
   readonly replaced: Version | null;
-  /** The change as bytes, the same on every member. */
-  readonly content: Uint8Array;
 }
 
 type MvccMeta = Pick<Meta, 'revision' | 'compactRevision' | 'compactedRevision' | 'keyCount'>;
@@ -62,8 +63,10 @@ export class Mvcc {
   readonly #bugs: ReadonlySet<string>;
 
   constructor(store: StateStore, journal: Journal, meta: MvccMeta, bugs: ReadonlySet<string>) {
-    const cache = new Cache<Version>(limits.kvCacheEntriesMax, limits.kvCacheBytesMax);
-    this.kv = new OverlayTable(store, 'kv', VERSION_CODEC, journal, cache);
+    this.kv = new OverlayTable(store, 'kv', VERSION_CODEC, journal, {
+      entriesMax: limits.kvCacheEntriesMax,
+      bytesMax: limits.kvCacheBytesMax,
+    });
     this.dead = new OverlayTable(store, 'dead', VERSION_CODEC, journal);
     this.history = new History(store);
     this.#journal = journal;
@@ -150,7 +153,8 @@ export class Mvcc {
 
   put(key: Uint8Array, { value, lease }: NewValue): Change {
     const name = mapKey(key);
-    const old = this.kv.get(key, name);
+    const slot = this.kv.slot(key, name);
+    const old = slot.value;
     const dead = old === null && this.#someDead ? this.dead.get(key, name) : null;
     const revision = this.#revision + 1;
     const before = old ?? dead;
@@ -164,10 +168,11 @@ export class Mvcc {
       lease,
       value,
       previous: before && placeOf(before),
+      payloadBytes: key.length + value.length,
     };
     const change = this.#record(draft, old);
     if (dead) this.dead.set(key, null, dead, name);
-    this.kv.set(key, change.version, old, name);
+    this.kv.replace(slot, change.version);
     return change;
   }
 
@@ -225,8 +230,10 @@ export class Mvcc {
 
   /** The version of the change is a view on its record in history: the entry's bytes are let go. */
   #record(draft: Version, replaced: Version | null): Change {
-    const change = { ...this.history.append(draft), replaced };
-    this.#changes.push(change);
+    const change = { version: this.history.append(draft), replaced };
+    // Most commands change one key: a list that is pushed to has room for seventeen.
+    if (this.#changes.length === 0) this.#changes = [change];
+    else this.#changes.push(change);
     this.#keyCount += growthOf(change);
     return change;
   }
@@ -254,9 +261,7 @@ export class Mvcc {
     }
     // A value is a view on a whole row of history, which an answer must not hold on to.
     return found.map((version, at) =>
-      version === null || version === batch[at]
-        ? version
-        : { ...version, value: version.value.slice() },
+      version === null || version === batch[at] ? version : detached(version),
     );
   }
 

@@ -1,21 +1,36 @@
 import type { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import type { Origin } from './result.ts';
 
+interface Last {
+  epoch: number;
+  sequence: number;
+}
+
 /**
  * The last command applied of each proposing member: a proposal that was sent twice, or that an
  * instance left behind by a restart sent late, takes effect at most once (Raft thesis §6.3).
  */
 export class Origins {
-  readonly #last = new Map<string, { readonly epoch: number; readonly sequence: number }>();
+  readonly #last = new Map<string, Last>();
+  #newest = '';
+
+  /** Who gave the command that was looked at last: most likely the next one, too. */
+  get newest(): string {
+    return this.#newest;
+  }
 
   /** True, and remembered, when the command comes after all that were applied of its member. */
   accept({ memberId, epoch, sequence }: Origin): boolean {
     const last = this.#last.get(memberId);
-    if (last !== undefined) {
-      if (epoch < last.epoch) return false;
-      if (epoch === last.epoch && sequence <= last.sequence) return false;
+    this.#newest = memberId;
+    if (last === undefined) {
+      this.#last.set(memberId, { epoch, sequence });
+      return true;
     }
-    this.#last.set(memberId, { epoch, sequence });
+    if (epoch < last.epoch) return false;
+    if (epoch === last.epoch && sequence <= last.sequence) return false;
+    last.epoch = epoch;
+    last.sequence = sequence;
     return true;
   }
 

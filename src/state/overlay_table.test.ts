@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { BinaryWriter } from '../lib/binary.ts';
 import { bytesOfMapKey, textOf, utf8 } from '../lib/bytes.ts';
-import { Cache } from './cache.ts';
 import { Journal } from './journal.ts';
 import { ALL_KEYS } from './key_range.ts';
 import { MemoryStateStore } from './memory_store.ts';
@@ -9,7 +9,7 @@ import { OverlayTable } from './overlay_table.ts';
 import type { KeyRange } from './store.ts';
 
 const TEXT_CODEC = {
-  encode: utf8,
+  write: (writer: BinaryWriter, value: string) => writer.raw(utf8(value)),
   decode: (_key: Uint8Array, row: Uint8Array) => textOf(row),
   sizeOf: (value: string) => value.length,
 };
@@ -17,8 +17,8 @@ const TEXT_CODEC = {
 function newTable() {
   const store = new MemoryStateStore();
   const journal = new Journal();
-  const cache = new Cache<string>(4, 100);
-  return { store, journal, table: new OverlayTable(store, 'kv', TEXT_CODEC, journal, cache) };
+  const remembered = { entriesMax: 4, bytesMax: 400 };
+  return { store, journal, table: new OverlayTable(store, 'kv', TEXT_CODEC, journal, remembered) };
 }
 
 const key = fc.constantFrom('', 'a', 'aa', 'b', 'c', 'd', 'e', '\xff');

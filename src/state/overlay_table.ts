@@ -1,19 +1,13 @@
 import { limits } from '../config.ts';
-import { assert } from '../lib/assert.ts';
-import { bytesOfMapKey, mapKey } from '../lib/bytes.ts';
-import type { Cache } from './cache.ts';
+import { assert, must } from '../lib/assert.ts';
+import { BinaryWriter } from '../lib/binary.ts';
+import { bytesOfMapKey, mapKey, ownBytes } from '../lib/bytes.ts';
 import type { Journal } from './journal.ts';
 import { isEmptyRange, keyAfter } from './key_range.ts';
+import type { RowCodec } from './row_codec.ts';
+import { type Slot, type SlotLimits, Slots, UNHELD } from './slots.ts';
 import { lowerBound } from './sorted.ts';
 import type { KeyRange, Row, StateStore, TableName } from './store.ts';
-
-/** How the rows of a table are written. */
-export interface RowCodec<T> {
-  encode(value: T): Uint8Array;
-  decode(key: Uint8Array, row: Uint8Array): T;
-  /** Bytes of memory, about. */
-  sizeOf(value: T): number;
-}
 
 export interface TableEntry<T> {
   readonly key: Uint8Array;
@@ -22,13 +16,6 @@ export interface TableEntry<T> {
 
 /** Rows may be large: a scan begins with few, and takes more when they turn out to be small. */
 const FIRST_PAGE_ROWS = 16;
-
-interface Dirty<T> {
-  /** Null: deleted. */
-  readonly value: T | null;
-  /** Whether the store has a row of this key. */
-  readonly stored: boolean;
-}
 
 /**
  * A table of the store with the changes since the last flush in memory above it. Reads see both;
@@ -39,24 +26,26 @@ export class OverlayTable<T> {
   readonly #table: TableName;
   readonly #codec: RowCodec<T>;
   readonly #journal: Journal;
-  readonly #dirty = new Map<string, Dirty<T>>();
-  /** The dirty keys in order; null until a scan asks for it. */
+  readonly #slots: Slots<T>;
+  /** In the order in which they became so. */
+  #dirty: Slot<T>[] = [];
+  /** The names of dirty slots in order; null until a scan asks for it. */
   #order: string[] | null = null;
-  readonly #cache: Cache<T> | null;
   #bytes = 0;
 
+  /** @param remembered how much to keep of what was read and written; null: nothing */
   constructor(
     store: StateStore,
     table: TableName,
     codec: RowCodec<T>,
     journal: Journal,
-    cache: Cache<T> | null = null,
+    remembered: SlotLimits | null = null,
   ) {
     this.#store = store;
     this.#table = table;
     this.#codec = codec;
     this.#journal = journal;
-    this.#cache = cache;
+    this.#slots = new Slots(codec, remembered);
   }
 
   get name(): TableName {
@@ -69,24 +58,21 @@ export class OverlayTable<T> {
   }
 
   get dirtyCount(): number {
-    return this.#dirty.size;
+    return this.#dirty.length;
   }
 
   /** The keys that the next flush writes or deletes. */
   dirtyKeys(): Uint8Array[] {
-    return [...this.#dirty.keys()].map(bytesOfMapKey);
+    return this.#dirty.map(({ name }) => bytesOfMapKey(name));
   }
 
   get(key: Uint8Array, name = mapKey(key)): T | null {
-    const dirty = this.#dirty.get(name);
-    if (dirty !== undefined) return dirty.value;
-    const cached = this.#cache?.get(name);
-    if (cached !== undefined) return cached;
-    const row = this.#store.get(this.#table, key);
-    if (row === null) return null;
-    const value = this.#codec.decode(key, row);
-    this.#cache?.set(name, value, this.#codec.sizeOf(value) + key.length);
-    return value;
+    return (this.#slots.use(name) ?? this.#load(key, name)).value;
+  }
+
+  /** What is known of the key, for somebody who will {@link replace} it at once. */
+  slot(key: Uint8Array, name: string): Slot<T> {
+    return this.#slots.find(name) ?? this.#load(key, name);
   }
 
   /**
@@ -94,14 +80,26 @@ export class OverlayTable<T> {
    * deleted.
    */
   set(key: Uint8Array, value: T | null, before: T | null, name = mapKey(key)): void {
-    const old = this.#dirty.get(name);
-    const stored = old ? old.stored : before !== null;
-    this.#journal.note(() => this.#restore(name, old));
-    if (old === undefined) this.#noteOrder(name);
-    else this.#bytes -= this.#sizeOf(name, old);
-    const dirty = { value, stored };
-    this.#dirty.set(name, dirty);
-    this.#bytes += this.#sizeOf(name, dirty);
+    this.replace(this.#slots.find(name) ?? newSlot(name, before), value);
+  }
+
+  /** The same for a slot just asked for: nothing else of the table was, in between. */
+  replace(slot: Slot<T>, value: T | null): void {
+    const { value: old, dirty: wasDirty } = slot;
+    const isNew = slot.generation === UNHELD;
+    this.#journal.note(() => {
+      this.#bytes -= this.#slots.sizeOf(slot);
+      slot.value = old;
+      if (wasDirty) this.#bytes += this.#slots.sizeOf(slot);
+      else this.#undirty(slot);
+      if (isNew) this.#slots.forget(slot);
+    });
+    if (wasDirty) this.#bytes -= this.#slots.sizeOf(slot);
+    else this.#makeDirty(slot);
+    slot.value = value;
+    const size = this.#slots.sizeOf(slot);
+    this.#bytes += size;
+    this.#slots.takeIn(size);
   }
 
   /**
@@ -123,7 +121,9 @@ export class OverlayTable<T> {
   /** The rows of the range, as they will be in the store. */
   *rows(range: KeyRange): Generator<Row> {
     for (const { key, value } of this.entries(range)) {
-      yield { key, value: this.#codec.encode(value) };
+      const writer = new BinaryWriter(this.#codec.sizeOf(value));
+      this.#codec.write(writer, value);
+      yield { key, value: writer.finish() };
     }
   }
 
@@ -132,32 +132,50 @@ export class OverlayTable<T> {
     if (isEmptyRange(range)) return 0;
     let count = this.#store.count(this.#table, range);
     for (const name of this.#dirtyNames(range, false)) {
-      const dirty = this.#dirty.get(name);
-      if (dirty === undefined) continue;
-      count += (dirty.value === null ? 0 : 1) - (dirty.stored ? 1 : 0);
+      const slot = must(this.#slots.find(name), 'dirty slots are not forgotten');
+      count += (slot.value === null ? 0 : 1) - (slot.stored ? 1 : 0);
     }
     return count;
   }
 
   /** Writes every change: one row put for each live key, one deleted for each that is gone. */
   flush(): void {
-    if (this.#dirty.size === 0) return;
+    if (this.#dirty.length === 0) return;
     assert(this.#journal.length === 0, 'flush inside a command');
     const rows: Row[] = [];
     const gone: Uint8Array[] = [];
-    for (const [name, { value, stored }] of this.#dirty) {
-      const key = bytesOfMapKey(name);
-      this.#cache?.delete(name);
-      if (value !== null) {
-        rows.push({ key, value: this.#codec.encode(value) });
-        this.#cache?.set(name, value, this.#codec.sizeOf(value) + key.length);
-      } else if (stored) gone.push(key);
+    // One buffer for all rows: hundreds of small ones cost more than what is written to them.
+    const writer = new BinaryWriter(this.#bytes);
+    for (const slot of this.#dirty) {
+      const { name, value, stored } = slot;
+      if (value !== null) rows.push(this.#writeRow(writer, name, value));
+      else if (stored) gone.push(bytesOfMapKey(name));
+      slot.stored = value !== null;
+      slot.dirty = false;
     }
     if (rows.length > 0) this.#store.put(this.#table, rows);
     if (gone.length > 0) this.#store.delete(this.#table, gone);
-    this.#dirty.clear();
+    this.#slots.flushed();
+    this.#dirty = [];
     this.#order = null;
     this.#bytes = 0;
+  }
+
+  #writeRow(writer: BinaryWriter, name: string, value: T): Row {
+    const start = writer.length;
+    writer.mapKey(name);
+    const middle = writer.length;
+    this.#codec.write(writer, value);
+    const { buffer, length } = writer;
+    return { key: buffer.subarray(start, middle), value: buffer.subarray(middle, length) };
+  }
+
+  /** What the store has of the key. */
+  #load(key: Uint8Array, name: string): Slot<T> {
+    const row = this.#store.get(this.#table, key);
+    const slot = newSlot(name, row === null ? null : this.#codec.decode(ownBytes(key), row));
+    this.#slots.remember(slot);
+    return slot;
   }
 
   /** Rows of the store page by page, with what is changed put in their place and between them. */
@@ -185,7 +203,7 @@ export class OverlayTable<T> {
   }
 
   #pushDirty(page: TableEntry<T>[], name: string): void {
-    const value = this.#dirty.get(name)?.value ?? null;
+    const value = this.#slots.find(name)?.value ?? null;
     if (value !== null) page.push({ key: bytesOfMapKey(name), value });
   }
 
@@ -210,32 +228,29 @@ export class OverlayTable<T> {
   }
 
   #dirtyNames({ start, end }: KeyRange, reverse: boolean): string[] {
-    if (this.#dirty.size === 0) return [];
-    this.#order ??= [...this.#dirty.keys()].sort((a, b) => (a < b ? -1 : 1));
+    if (this.#dirty.length === 0) return [];
+    this.#order ??= this.#dirty.map(({ name }) => name).sort((a, b) => (a < b ? -1 : 1));
     const from = lowerBound(this.#order, mapKey(start));
     const to = end === null ? this.#order.length : lowerBound(this.#order, mapKey(end));
     const names = this.#order.slice(from, Math.max(from, to));
     return reverse ? names.reverse() : names;
   }
 
-  #noteOrder(name: string): void {
-    if (this.#order === null) return;
-    this.#order.splice(lowerBound(this.#order, name), 0, name);
+  #makeDirty(slot: Slot<T>): void {
+    slot.dirty = true;
+    this.#slots.hold(slot);
+    this.#dirty.push(slot);
+    this.#order?.splice(lowerBound(this.#order, slot.name), 0, slot.name);
   }
 
-  #restore(name: string, old: Dirty<T> | undefined): void {
-    const now = this.#dirty.get(name);
-    if (now !== undefined) this.#bytes -= this.#sizeOf(name, now);
-    if (old === undefined) {
-      this.#dirty.delete(name);
-      this.#order = null;
-    } else {
-      this.#dirty.set(name, old);
-      this.#bytes += this.#sizeOf(name, old);
-    }
+  /** It became dirty last: changes are taken back in the reverse of their order. */
+  #undirty(slot: Slot<T>): void {
+    assert(this.#dirty.pop() === slot, 'a change is taken back out of order');
+    slot.dirty = false;
+    this.#order = null;
   }
+}
 
-  #sizeOf(name: string, { value }: Dirty<T>): number {
-    return 32 + name.length + (value === null ? 0 : this.#codec.sizeOf(value));
-  }
+function newSlot<T>(name: string, value: T | null): Slot<T> {
+  return { name, value, stored: value !== null, dirty: false, generation: UNHELD };
 }

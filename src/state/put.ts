@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { blankPutResponse } from '../api/blank.ts';
 import { EtcdError } from '../api/error.ts';
 import {
   type DeleteRangeRequest,
@@ -6,7 +7,6 @@ import {
   DeleteRangeResponseSchema,
   type PutRequest,
   type PutResponse,
-  PutResponseSchema,
 } from '../api/gen/rpc_pb.ts';
 import { keyRangeOf } from './key_range.ts';
 import { deleteKey, type Leases } from './lease.ts';
@@ -34,9 +34,9 @@ export function evaluatePut(mvcc: Mvcc, leases: Leases, request: PutRequest): Pu
   const lease = request.ignoreLease && kept ? kept.lease : request.lease;
   const { version, replaced } = mvcc.put(request.key, { value, lease });
   leases.move(version.key, replaced?.lease ?? 0n, lease);
-  return request.prevKv && replaced
-    ? create(PutResponseSchema, { prevKv: toKeyValue(replaced) })
-    : create(PutResponseSchema);
+  const response = blankPutResponse();
+  if (request.prevKv && replaced) response.prevKv = toKeyValue(replaced);
+  return response;
 }
 
 /** One revision, one change per key, in key order; nothing found changes nothing. */

@@ -1,6 +1,9 @@
 import type { KeyValue } from '../api/gen/kv_pb.ts';
+import { varintSize } from '../api/wire.ts';
+import { assert } from '../lib/assert.ts';
 import { BinaryReader, BinaryWriter } from '../lib/binary.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
+import { RecordedVersion } from './recorded_version.ts';
 
 /** The place of one change: the main revision, and its number inside it. */
 export interface Place {
@@ -22,6 +25,8 @@ export interface Version {
   readonly value: Uint8Array;
   /** The version before, in history unless compacted; null when there is none. */
   readonly previous: Place | null;
+  /** Bytes of key and value. */
+  readonly payloadBytes: number;
 }
 
 const DELETED = 1;
@@ -29,11 +34,20 @@ const HAS_LEASE = 2;
 
 /** Everything but the key: a row of the tables kv and dead. */
 export function encodeVersion(version: Version): Uint8Array {
-  const writer = new BinaryWriter(48 + version.value.length);
+  const writer = new BinaryWriter(48 + version.payloadBytes);
+  writeVersion(writer, version);
+  return writer.finish();
+}
+
+/** The same into a buffer that has more. */
+export function writeVersion(writer: BinaryWriter, version: Version): void {
   writer.varint(version.modRevision).varint(version.sub);
+  if (version instanceof RecordedVersion) {
+    writer.raw(version.contentAndPrevious);
+    return;
+  }
   writeContent(writer, version);
   writePrevious(writer, version);
-  return writer.finish();
 }
 
 /** The value of the result is a view on the row. */
@@ -48,18 +62,49 @@ export interface HistoryRecord extends Place {
   readonly body: Uint8Array;
 }
 
-/**
- * The record of a version, and the part of it that is the same on every member: where the version
- * before is may depend on what a member has compacted.
- */
-export function encodeRecord(version: Version): { record: HistoryRecord; content: Uint8Array } {
-  const writer = new BinaryWriter(sizeOf(version)).bytes(version.key);
-  writeContent(writer, version);
-  const { length } = writer;
-  writePrevious(writer, version);
-  const body = writer.finish();
-  const record = { revision: version.modRevision, sub: version.sub, body };
-  return { record, content: body.subarray(0, length) };
+/** The key of the history row that begins with this place: ordered as places are. */
+export function historyKey({ revision, sub }: Place): Uint8Array {
+  const key = new Uint8Array(12);
+  const view = new DataView(key.buffer);
+  view.setBigUint64(0, BigInt(revision));
+  view.setUint32(8, sub);
+  return key;
+}
+
+/** The record by itself, to be packed into rows later. */
+export function encodeRecord(version: Version): HistoryRecord {
+  return writeRecord(new BinaryWriter(recordBytesMax(version)), version).record;
+}
+
+/** Writes the record behind those of a row. Returns the version as it is there. */
+export function writeRecord(writer: BinaryWriter, draft: Version): RecordedVersion {
+  const start = writer.length;
+  const bodyBytes = bodyBytesOf(draft);
+  writer.varint(draft.modRevision).varint(draft.sub).varint(bodyBytes);
+  const body = writer.length;
+  writer.bytes(draft.key);
+  const content = writer.length;
+  writeContent(writer, draft);
+  const previous = writer.length;
+  writePrevious(writer, draft);
+  const end = writer.length;
+  assert(end === body + bodyBytes, 'a record is as long as it says');
+  return new RecordedVersion(draft, writer.buffer, { start, body, content, previous, end });
+}
+
+/** The place and the length in front, seven varints, the flags, and the lease. */
+const RECORD_HEAD_BYTES_MAX = 88;
+
+export function recordBytesMax({ payloadBytes }: Version): number {
+  return RECORD_HEAD_BYTES_MAX + payloadBytes;
+}
+
+function bodyBytesOf({ key, deleted, createRevision, version, lease, value, previous }: Version) {
+  const before = previous ? varintSize(previous.revision) + varintSize(previous.sub) : 1;
+  const always = varintSize(key.length) + key.length + 1 + before;
+  if (deleted) return always;
+  const counted = varintSize(createRevision) + varintSize(version) + (lease === 0n ? 0 : 8);
+  return always + counted + varintSize(value.length) + value.length;
 }
 
 /** Key and value of the result are views on the record. */
@@ -92,8 +137,15 @@ function readVersion(reader: BinaryReader, key: Uint8Array, place: Place): Versi
   const lease = flags & HAS_LEASE ? reader.int64() : 0n;
   const value = reader.bytes();
   const previous = readPrevious(reader);
-  const deleted = false;
-  return { key, deleted, createRevision, modRevision, sub, version, lease, value, previous };
+  const counted = { createRevision, modRevision, sub, version, lease };
+  return {
+    key,
+    deleted: false,
+    ...counted,
+    value,
+    previous,
+    payloadBytes: key.length + value.length,
+  };
 }
 
 function readPrevious(reader: BinaryReader): Place | null {
@@ -118,6 +170,24 @@ export function tombstone(
     lease: 0n,
     value: EMPTY_BYTES,
     previous,
+    payloadBytes: key.length,
+  };
+}
+
+/** The same version with bytes of its own, which pin nothing else. */
+export function detached(version: Version): Version {
+  const { deleted, createRevision, modRevision, sub, lease, previous, payloadBytes } = version;
+  return {
+    key: version.key.slice(),
+    deleted,
+    createRevision,
+    modRevision,
+    sub,
+    version: version.version,
+    lease,
+    value: version.value.slice(),
+    previous,
+    payloadBytes,
   };
 }
 
@@ -132,7 +202,7 @@ export function comparePlaces(a: Place, b: Place): number {
 
 /** What a version costs in memory and in a row, about. */
 export function sizeOf(version: Version): number {
-  return 64 + version.key.length + version.value.length;
+  return 64 + version.payloadBytes;
 }
 
 /**

@@ -15,6 +15,8 @@ export interface LogBatch {
 
 const VERSION = 1;
 const CHECKSUM_BYTES = 4;
+/** Version, commit index and count. */
+const ROW_HEAD_BYTES_MAX = 24;
 /** Term and length as varints of at most eight bytes, and the kind. */
 const ENTRY_HEAD_BYTES_MAX = 17;
 
@@ -24,20 +26,21 @@ const ENTRY_HEAD_BYTES_MAX = 17;
  */
 export function encodeBatch(entries: readonly Entry[], commit: number): Uint8Array {
   const first = must(entries[0], 'an empty batch').index;
-  const size = entries.reduce((sum, { data }) => sum + data.length + ENTRY_HEAD_BYTES_MAX, 32);
+  let size = ROW_HEAD_BYTES_MAX + CHECKSUM_BYTES;
+  for (const { data } of entries) size += data.length + ENTRY_HEAD_BYTES_MAX;
   const writer = new BinaryWriter(size).varint(VERSION).varint(commit).varint(entries.length);
   for (const { term, kind, data } of entries) writer.varint(term).varint(kind).bytes(data);
-  return writer.uint32(crc32c(writer.written, first >>> 0)).finish();
+  return writer.checksum(first >>> 0).finish();
 }
 
 /** @throws InvariantError when the row is damaged: the member must not speak from it. */
 export function decodeBatch(firstIndex: number, row: Uint8Array): LogBatch {
   const end = row.length - CHECKSUM_BYTES;
   assert(end > 0, `log row ${firstIndex} is cut short`);
-  const body = row.subarray(0, end);
   const checksum = new DataView(row.buffer, row.byteOffset).getUint32(end, true);
-  assert(checksum === crc32c(body, firstIndex >>> 0), `log row ${firstIndex} is damaged`);
-  const reader = new BinaryReader(body);
+  const actual = crc32c(row, firstIndex >>> 0, 0, end);
+  assert(checksum === actual, `log row ${firstIndex} is damaged`);
+  const reader = new BinaryReader(row.subarray(0, end));
   const version = reader.varint();
   assert(version === VERSION, `log row ${firstIndex} has version ${version}`);
   const commit = reader.varint();

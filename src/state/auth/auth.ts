@@ -3,7 +3,8 @@ import { EMPTY_BYTES } from '../../lib/bytes.ts';
 import { Cache } from '../cache.ts';
 import type { Journal } from '../journal.ts';
 import { prefixRange } from '../key_range.ts';
-import { OverlayTable, type RowCodec } from '../overlay_table.ts';
+import { OverlayTable } from '../overlay_table.ts';
+import { BYTES_CODEC } from '../row_codec.ts';
 import type { StateStore } from '../store.ts';
 import { type Permissions, permissionsOf } from './permissions.ts';
 import {
@@ -22,12 +23,6 @@ import {
   type User,
   userKey,
 } from './records.ts';
-
-const BYTES_CODEC: RowCodec<Uint8Array> = {
-  encode: (value) => value,
-  decode: (_key, row) => row,
-  sizeOf: (value) => value.length,
-};
 
 /** A store that nobody has touched: revision 1, as etcd's. */
 const INITIAL: AuthConfig = { enabled: false, everEnabled: false, revision: 1 };

@@ -1,8 +1,9 @@
 import { limits } from '../../config.ts';
-import { BinaryReader, BinaryWriter } from '../../lib/binary.ts';
+import { BinaryReader } from '../../lib/binary.ts';
 import type { Journal } from '../journal.ts';
 import { ALL_KEYS } from '../key_range.ts';
-import { OverlayTable, type RowCodec } from '../overlay_table.ts';
+import { OverlayTable } from '../overlay_table.ts';
+import type { RowCodec } from '../row_codec.ts';
 import type { StateStore } from '../store.ts';
 
 /** A token that a user was given. The token itself is nowhere: it is known by its digest. */
@@ -18,8 +19,9 @@ export interface Token {
 export type TokenReader = Pick<Tokens, 'get' | 'isEmpty' | 'hasExpired'>;
 
 const TOKEN_CODEC: RowCodec<Token> = {
-  encode: ({ username, index, expiresMs }) =>
-    new BinaryWriter(64).text(username).varint(index).varint(expiresMs).finish(),
+  write: (writer, { username, index, expiresMs }) => {
+    writer.text(username).varint(index).varint(expiresMs);
+  },
   decode: (_key, row) => {
     const reader = new BinaryReader(row);
     return { username: reader.text(), index: reader.varint(), expiresMs: reader.varint() };

@@ -3,21 +3,15 @@ import type { V2Action, V2Event, V2Node } from '../../api/v2/event.ts';
 import { limits } from '../../config.ts';
 import { crc32c } from '../../lib/crc32c.ts';
 import { NO_BUGS } from '../bugs.ts';
-import { Cache } from '../cache.ts';
 import type { Journal } from '../journal.ts';
-import { OverlayTable, type RowCodec } from '../overlay_table.ts';
+import { OverlayTable } from '../overlay_table.ts';
+import { BYTES_CODEC } from '../row_codec.ts';
 import type { StateStore } from '../store.ts';
 import { History, type PastEvent } from './history.ts';
 import { type StoredNode, shown } from './node.ts';
 import { isHiddenName, KEYS_ROOT } from './path.ts';
 import { Pictures } from './pictures.ts';
 import { Tree } from './tree.ts';
-
-const BYTES_CODEC: RowCodec<Uint8Array> = {
-  encode: (value) => value,
-  decode: (_key, row) => row,
-  sizeOf: (value) => value.length,
-};
 
 /** An event as those are told who wait for it. */
 export interface V2Change {
@@ -68,8 +62,10 @@ export class V2Store implements V2Reader {
   /** @param bugs see bugs.ts; empty but in tests */
   constructor(store: StateStore, journal: Journal, bugs: ReadonlySet<string> = NO_BUGS) {
     this.#bugs = bugs;
-    const cache = new Cache<Uint8Array>(limits.v2CacheRowsMax, limits.v2CacheBytesMax);
-    this.table = new OverlayTable(store, 'v2', BYTES_CODEC, journal, cache);
+    this.table = new OverlayTable(store, 'v2', BYTES_CODEC, journal, {
+      entriesMax: limits.v2CacheRowsMax,
+      bytesMax: limits.v2CacheBytesMax,
+    });
     this.tree = new Tree(this.table);
     this.pictures = new Pictures(store);
     this.#history = new History(this.table);
