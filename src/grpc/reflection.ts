@@ -33,7 +33,14 @@ export function addReflectionService(server: Server): void {
   const encode = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
   const asBuffer = (bytes: Buffer): Buffer => bytes;
   const info = (call: ServerDuplexStream<Buffer, Uint8Array>): void => {
-    call.on('data', (bytes: Buffer) => call.write(answer(bytes)));
+    call.on('data', (bytes: Buffer) => {
+      try {
+        call.write(answer(bytes));
+      } catch {
+        // What is thrown in an event ends the process.
+        call.emit('error', { code: Code.internal, details: 'grpc: error unmarshalling request' });
+      }
+    });
     call.on('end', () => call.end());
   };
   for (const name of NAMES) {
@@ -72,10 +79,12 @@ function answerTo({ messageRequest }: ServerReflectionRequest): Answer {
 
 /** The file that declares a message, an enumeration, a service, or a method of one. */
 function fileOf(symbol: string): DescFile | undefined {
-  const registry = createRegistry(...FILES);
-  const parent = symbol.slice(0, symbol.lastIndexOf('.'));
+  const registry = createRegistry(...FILES.flatMap(withImports));
   const own = symbol.replace('grpc.reflection.v1alpha.', 'grpc.reflection.v1.');
-  return (registry.get(own) ?? registry.getService(parent))?.file;
+  const dot = own.lastIndexOf('.');
+  const service = registry.getService(own.slice(0, dot));
+  const isMethod = service?.methods.some(({ name }) => name === own.slice(dot + 1)) === true;
+  return registry.get(own)?.file ?? (isMethod ? service.file : undefined);
 }
 
 function fileNamed(path: string): DescFile | undefined {
