@@ -5,8 +5,8 @@ import { type CallOptions, Client, credentials, Metadata, type ServiceError } fr
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Code, EtcdError } from '../api/error.ts';
 import { WatchRequestSchema, WatchResponseSchema } from '../api/gen/rpc_pb.ts';
-import { limits } from '../config.ts';
 import { bridgeLimits } from '../config/bridge.ts';
+import { limits } from '../config.ts';
 import { freePort, HOST } from '../local/ports.ts';
 import { Bridge } from './bridge.ts';
 import { FakeCluster } from './fake_cluster.ts';

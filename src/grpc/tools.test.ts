@@ -112,13 +112,16 @@ describe('grpc.health.v1', () => {
 describe.each(['v1', 'v1alpha'])('grpc.reflection.%s', (version) => {
   const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
   const decode = decoder(ServerReflectionResponseSchema);
-  type Question = MessageInitShape<typeof ServerReflectionRequestSchema>['messageRequest'];
+  type Question = NonNullable<
+    MessageInitShape<typeof ServerReflectionRequestSchema>['messageRequest']
+  >;
+  type Response = MessageShape<typeof ServerReflectionResponseSchema>;
 
   /** One stream, which is asked them all. */
   async function ask(...questions: Question[]) {
     const encode = encoder(ServerReflectionRequestSchema);
     const stream = client.makeBidiStreamRequest(path, encode, decode);
-    const answers: MessageShape<typeof ServerReflectionResponseSchema>[] = [];
+    const answers: Response[] = [];
     for (const messageRequest of questions) {
       stream.write(create(ServerReflectionRequestSchema, { host: 'here', messageRequest }));
     }
@@ -128,16 +131,19 @@ describe.each(['v1', 'v1alpha'])('grpc.reflection.%s', (version) => {
   }
 
   /** The names of the files in an answer. */
-  function filesOf(answer: MessageShape<typeof ServerReflectionResponseSchema> | undefined) {
-    const { case: kind, value } = answer?.messageResponse ?? {};
-    if (kind !== 'fileDescriptorResponse') return kind;
-    return value.fileDescriptorProto.map((file) => fromBinary(FileDescriptorProtoSchema, file).name);
+  function filesOf(answer: Response | undefined) {
+    const told = answer?.messageResponse;
+    if (told?.case !== 'fileDescriptorResponse') return told?.case;
+    return told.value.fileDescriptorProto.map(
+      (file) => fromBinary(FileDescriptorProtoSchema, file).name,
+    );
   }
 
   it('lists all services', async () => {
     const [answer] = await ask({ case: 'listServices', value: '' });
-    const { case: kind, value } = answer?.messageResponse ?? {};
-    const listed = kind === 'listServicesResponse' ? value.service.map(({ name }) => name) : [];
+    const told = answer?.messageResponse;
+    const services = told?.case === 'listServicesResponse' ? told.value.service : [];
+    const listed = services.map(({ name }) => name);
     const own = new Set(METHODS.map(({ service }) => service));
     const tools = ['grpc.health.v1.Health', 'grpc.reflection.v1.ServerReflection'];
     const alpha = 'grpc.reflection.v1alpha.ServerReflection';
