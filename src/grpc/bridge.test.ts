@@ -126,7 +126,8 @@ describe('a unary call', () => {
     const large = new Uint8Array(limits.messageBytesMax + 1);
     const refused = await call('/etcdserverpb.KV/Put', large).answer;
     expect(refused).toMatchObject({ code: Code.resourceExhausted });
-    expect(cluster.calls).toEqual([]);
+    expect(cluster.calls.map(({ requests }) => requests)).toEqual([[]]);
+    await until('it is given up', () => cluster.last.cancelled);
   });
 });
 
