@@ -9,7 +9,7 @@ import { isLogged, logged } from './access_log.ts';
 import { errorAnswer, methodAnswer, refusalAnswer } from './answer.ts';
 import { type BodyBounds, readText } from './body.ts';
 import { callContext, pageContext } from './context.ts';
-import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
+import { mayUseCookie, restrictOrigins } from './cors.ts';
 import { deliver, destinationOf, isToilsome } from './delivery.ts';
 import { ConfigError, type GatewayEnv } from './env.ts';
 import { watchRequestOf } from './event_query.ts';
@@ -22,6 +22,7 @@ import { openSocket, openStream } from './streams.ts';
 import { unrouted } from './unrouted.ts';
 import { answerV2 } from './v2/routes.ts';
 import { answerWhenDone } from './waiting.ts';
+import { answerWebRpc, isWebRpc, preflight } from './web_rpc.ts';
 import { refusedHost } from './whitelist.ts';
 
 type Bindings = { Bindings: GatewayEnv };
@@ -51,11 +52,12 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   app.post('/v3/*', (c) => method(c, siteOf(c.env), methodBody));
   app.get('/v3/*', (c) => page(c, siteOf(c.env)));
   app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
-  app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
+  app.options('*', (c) => preflight(c.req.path));
   app.all('/v2/*', (c) => v2(c, siteOf(c.env), methodBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
   app.post('/metrics', (c) => plain(c, siteOf(c.env)));
-  app.notFound((c) => unrouted(c.req.raw, c.req.path));
+  // Connect and gRPC-Web have no route of their own, which would cost all others a look.
+  app.notFound((c) => webRpcOr404(c, siteOf, methodBody));
   app.onError(failure);
   return {
     async fetch(request, env, context) {
@@ -90,6 +92,19 @@ async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Pro
     member.call(path, body, context),
   );
   return reply.retry ? refusalAnswer(reply) : methodAnswer(reply.status, reply.body);
+}
+
+/** A call by gRPC's name of a method, or what nobody serves. */
+async function webRpcOr404(
+  c: Context<Bindings>,
+  siteOf: (env: GatewayEnv) => Site,
+  bounds: BodyBounds,
+): Promise<Response> {
+  const request = c.req.raw;
+  const path = c.req.path;
+  const isCall = request.method === 'POST' && isWebRpc(path);
+  const answer = isCall ? await answerWebRpc(request, path, siteOf(c.env), bounds) : null;
+  return answer ?? unrouted(request, path);
 }
 
 /** Where the v2 API is not enabled, it is not there. */
