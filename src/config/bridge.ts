@@ -48,3 +48,9 @@ export const bridgeLimits = {
   /** A connection to the bridge that sends nothing by which it could be told what it speaks. */
   firstBytesMs: 60_000,
 } as const;
+
+/**
+ * Keys of a file of etcd's that a restore remembers at once: 200 to 300 MB. Where there are more,
+ * the file is read several times.
+ */
+export const IMPORTED_KEYS_AT_ONCE = 1_000_000;

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { bridgeLimits } from '../../config/bridge.ts';
 import {
   ConnectionError,
+  checkLength,
   ErrorCode,
   encodeFrame,
   encodeSettings,
@@ -11,9 +12,11 @@ import {
   FrameType,
   INITIAL_WINDOW_BYTES,
   PREFACE,
+  protocolError,
   Setting,
   uint32,
   WINDOW_BYTES_MAX,
+  withoutPadding,
 } from './frame.ts';
 import { type Headers, HpackDecoder, HpackError } from './hpack.ts';
 import { Outlet, StreamOutlet } from './outlet.ts';
@@ -385,19 +388,3 @@ export class Http2Connection {
 
 const CALM = ErrorCode.enhanceYourCalm;
 const NOTHING = Buffer.alloc(0);
-
-function protocolError(message: string): never {
-  throw new ConnectionError(ErrorCode.protocolError, message);
-}
-
-function checkLength(payload: Buffer, bytes: number): void {
-  if (payload.length === bytes) return;
-  throw new ConnectionError(ErrorCode.frameSizeError, 'a frame is not of its size');
-}
-
-function withoutPadding(flags: number, payload: Buffer): Buffer {
-  if ((flags & Flag.padded) === 0) return payload;
-  const padding = payload[0] ?? 0;
-  if (padding >= payload.length) protocolError('more padding than payload');
-  return payload.subarray(1, payload.length - padding);
-}

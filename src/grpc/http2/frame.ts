@@ -95,3 +95,22 @@ export function encodeSettings(settings: readonly (readonly [number, number])[])
   });
   return encodeFrame(FrameType.settings, 0, 0, payload);
 }
+
+/** @throws ConnectionError */
+export function protocolError(message: string): never {
+  throw new ConnectionError(ErrorCode.protocolError, message);
+}
+
+/** @throws ConnectionError */
+export function checkLength(payload: Buffer, bytes: number): void {
+  if (payload.length === bytes) return;
+  throw new ConnectionError(ErrorCode.frameSizeError, 'a frame is not of its size');
+}
+
+/** What is between the padding's length and the padding. @throws ConnectionError */
+export function withoutPadding(flags: number, payload: Buffer): Buffer {
+  if ((flags & Flag.padded) === 0) return payload;
+  const padding = payload[0] ?? 0;
+  if (padding >= payload.length) protocolError('more padding than payload');
+  return payload.subarray(1, payload.length - padding);
+}
