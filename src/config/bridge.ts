@@ -43,6 +43,8 @@ export const bridgeLimits = {
   /** Requests that their client withdraws, at once and in the long run. */
   resetsBurst: 10_000,
   resetsPerSecond: 1_000,
+  /** How long a client that has broken the protocol may take to hear so. */
+  goodbyeMs: 1_000,
   /** After such a silence the system looks whether a client is still there. */
   keepAliveMs: 60_000,
   /** A connection to the bridge that sends nothing by which it could be told what it speaks. */

@@ -131,6 +131,8 @@ export class Http2Connection {
     this.#over();
     this.#outlet.finish(encodeFrame(FrameType.goAway, 0, 0, payload));
     this.#socket.destroySoon();
+    // Who reads nothing does not read that either.
+    setTimeout(() => this.#socket.destroy(), bridgeLimits.goodbyeMs).unref();
   }
 
   #over(): void {
