@@ -33,7 +33,7 @@ const layers: Readonly<Record<string, Layer>> = {
   },
   grpc: {
     values: ['api', 'config', 'metrics', 'backend'],
-    packages: [node, '@grpc/grpc-js', '@bufbuild/protobuf', 'ws', 'cac'],
+    packages: [node, '@bufbuild/protobuf', 'ws', 'cac'],
   },
   client: { values: ['api'], packages: ['@bufbuild/protobuf'] },
   backend: { values: ['bbolt', 'state', 'api', 'config'], packages: ['@bufbuild/protobuf'] },

@@ -1,12 +1,11 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { RoleSchema, UserSchema } from '../api/gen/auth_pb.ts';
 import { LeaseSchema } from '../api/gen/backend_pb.ts';
-import { KeyValueSchema } from '../api/gen/kv_pb.ts';
 import { AlarmMemberSchema, AlarmType } from '../api/gen/rpc_pb.ts';
 import { BboltReader, type FileSource } from '../bbolt/reader.ts';
+import { IMPORTED_KEYS_AT_ONCE } from '../config/bridge.ts';
 import { limits } from '../config.ts';
-import { must } from '../lib/assert.ts';
-import { bytesOfMapKey, mapKey, textOf } from '../lib/bytes.ts';
+import { mapKey, textOf } from '../lib/bytes.ts';
 import { keyOfAlarm } from '../state/alarm.ts';
 import {
   CONFIG_KEY,
@@ -23,49 +22,28 @@ import { encodeMeta, META_KEY } from '../state/meta.ts';
 import { Origins } from '../state/origins.ts';
 import { SnapshotWriter } from '../state/snapshot.ts';
 import type { Row, TableName } from '../state/store.ts';
-import {
-  comparePlaces,
-  encodeRecord,
-  encodeVersion,
-  type HistoryRecord,
-  type Place,
-  tombstone,
-  type Version,
-} from '../state/version.ts';
+import { encodeRecord, encodeVersion, type HistoryRecord } from '../state/version.ts';
 import { AuthKey, Bucket, MetaKey, readRevisionKey } from './buckets.ts';
+import { VersionScan } from './version_scan.ts';
 
 /** Records of history that are packed at once. */
 const PACK_BYTES = 16 * limits.historyRowBytes;
 
-/** The newest version of a key, as far as it must be remembered. */
-interface Newest {
-  readonly place: Place;
-  readonly deleted: boolean;
-  readonly lease: bigint;
-}
-
 /**
  * Reads etcd's backend as the state of a cluster here: keys with their history and revisions,
- * leases, alarms, users and roles. The file may be larger than memory; its keys are not.
+ * leases, alarms, users and roles. The file may be larger than memory.
  */
 export class BackendImport {
   readonly #file: BboltReader;
-  readonly #newest = new Map<string, Newest>();
-  #revision = 1;
+  readonly #versions: VersionScan;
+  readonly #revision: number;
 
-  /** @throws BboltError */
-  constructor(file: FileSource) {
+  /** @param keysMax how many keys are remembered at once. @throws BboltError */
+  constructor(file: FileSource, keysMax: number = IMPORTED_KEYS_AT_ONCE) {
     this.#file = new BboltReader(file);
-    for (const version of this.#versions()) {
-      const { deleted, lease, modRevision, sub } = version;
-      this.#newest.set(mapKey(version.key), {
-        place: { revision: modRevision, sub },
-        deleted,
-        lease,
-      });
-      this.#revision = Math.max(this.#revision, modRevision);
-    }
-    this.#revision = Math.max(this.#revision, this.#compaction(MetaKey.scheduledCompact));
+    this.#versions = new VersionScan(this.#file, keysMax);
+    const compaction = this.#compaction(MetaKey.scheduledCompact);
+    this.#revision = Math.max(this.#versions.lastRevision, compaction);
   }
 
   get revision(): number {
@@ -87,40 +65,16 @@ export class BackendImport {
     yield* this.#historyRows();
   }
 
-  /** Every version in the order of revisions, each with the place of the one before it. */
-  *#versions(): Generator<Version> {
-    const before = new Map<string, Place>();
-    for (const [key, value] of this.#file.entries(Bucket.key)) {
-      const { place, deleted } = readRevisionKey(key);
-      const kv = fromBinary(KeyValueSchema, value);
-      const name = mapKey(kv.key);
-      const previous = before.get(name) ?? null;
-      before.set(name, place);
-      const { revision: modRevision, sub } = place;
-      if (deleted) yield tombstone(kv.key, modRevision, sub, previous);
-      else {
-        const createRevision = Number(kv.createRevision);
-        const counted = { createRevision, version: Number(kv.version), lease: kv.lease };
-        const payloadBytes = kv.key.length + kv.value.length;
-        const content = { key: kv.key, value: kv.value, deleted, previous, payloadBytes };
-        yield { ...content, ...counted, modRevision, sub };
-      }
-    }
-  }
-
   *#keyRows(): Generator<readonly [TableName, Row]> {
-    for (const version of this.#versions()) {
-      const { key, deleted, modRevision: revision, sub } = version;
-      const { place } = must(this.#newest.get(mapKey(key)), 'every key was seen');
-      if (comparePlaces(place, { revision, sub }) !== 0) continue;
-      yield [deleted ? 'dead' : 'kv', { key, value: encodeVersion(version) }];
+    for (const version of this.#versions.newestVersions()) {
+      yield [version.deleted ? 'dead' : 'kv', { key: version.key, value: encodeVersion(version) }];
     }
   }
 
   *#historyRows(): Generator<readonly [TableName, Row]> {
     let records: HistoryRecord[] = [];
     let bytes = 0;
-    for (const version of this.#versions()) {
+    for (const version of this.#versions.all()) {
       const record = encodeRecord(version);
       records.push(record);
       bytes += record.body.length;
@@ -141,8 +95,8 @@ export class BackendImport {
       // Time begins anew, as it does in etcd.
       yield leaseRow({ id, ttlSeconds: TTL, grantedTtlSeconds: TTL, generation: ids.size });
     }
-    for (const [name, { deleted, lease }] of this.#newest) {
-      if (!deleted && ids.has(lease)) yield attachmentRow(lease, bytesOfMapKey(name));
+    for (const { key, deleted, lease } of ids.size > 0 ? this.#versions.newest() : []) {
+      if (!deleted && ids.has(lease)) yield attachmentRow(lease, key);
     }
     if (ids.size > 0) yield leaseTotalsRow(ids.size, ids.size);
   }
@@ -172,7 +126,7 @@ export class BackendImport {
 
   #metaRow(): Row {
     let keyCount = 0;
-    for (const { deleted } of this.#newest.values()) if (!deleted) keyCount++;
+    for (const { deleted } of this.#versions.newest()) if (!deleted) keyCount++;
     const scheduled = this.#compaction(MetaKey.scheduledCompact);
     const finished = this.#compaction(MetaKey.finishedCompact);
     const compactRevision = Math.max(scheduled, finished);

@@ -27,10 +27,32 @@ export const bridgeLimits = {
   joinMs: 1_000,
   /** etcd's limit on streams of one connection is 2^32 - 1; a client's own is 100 without one. */
   streamsPerConnectionMax: 1_000_000,
-  /** A new connection that makes no request for so long is not looked at any further. */
-  openingMs: 100,
-  /** What a client may send before it has seen any settings: 64 KiB of bodies, and headers. */
-  openingBytesMax: 256 * 1024,
+  /** Of a request: a token that is a JWT has 2 KiB at most, and there is little else. */
+  headersBytesMax: 64 * 1024,
+  /** How much data may be on its way to the bridge: a largest request without waiting. */
+  connectionWindowBytes: 4 * 1024 * 1024,
+  streamWindowBytes: 2 * 1024 * 1024,
+  /** What one connection may have sent of messages that are not whole. */
+  receivingBytesMax: 64 * 1024 * 1024,
+  /** A frame to a client: larger ones would hold up what comes behind. */
+  sentFrameBytesMax: 64 * 1024,
+  /** What is in a connection's socket before the data of its streams waits. */
+  socketBytes: 256 * 1024,
+  /** A connection that has so much to read, and asks for more, is closed. */
+  unreadBytesMax: 4 * 1024 * 1024,
+  /** Requests that their client withdraws, at once and in the long run. */
+  resetsBurst: 10_000,
+  resetsPerSecond: 1_000,
+  /** How long a client that has broken the protocol may take to hear so. */
+  goodbyeMs: 1_000,
+  /** After such a silence the system looks whether a client is still there. */
+  keepAliveMs: 60_000,
   /** A connection to the bridge that sends nothing by which it could be told what it speaks. */
   firstBytesMs: 60_000,
 } as const;
+
+/**
+ * Keys of a file of etcd's that a restore remembers at once: 200 to 300 MB. Where there are more,
+ * the file is read several times.
+ */
+export const IMPORTED_KEYS_AT_ONCE = 1_000_000;

@@ -10,7 +10,7 @@ import { errorAnswer, methodAnswer, refusalAnswer } from './answer.ts';
 import { type BodyBounds, readText } from './body.ts';
 import { ConfigError } from './config_error.ts';
 import { callContext, pageContext } from './context.ts';
-import { CORS_HEADERS, mayUseCookie, restrictOrigins } from './cors.ts';
+import { mayUseCookie, restrictOrigins } from './cors.ts';
 import { deliver, destinationOf, isToilsome } from './delivery.ts';
 import type { GatewayEnv } from './env.ts';
 import { watchRequestOf } from './event_query.ts';
@@ -25,6 +25,7 @@ import { unrouted } from './unrouted.ts';
 import { answerDiscovery, discoveryTarget } from './v2/discovery.ts';
 import { answerV2 } from './v2/routes.ts';
 import { answerWhenDone } from './waiting.ts';
+import { answerWebRpc, isWebRpc, preflight } from './web_rpc.ts';
 import { refusedHost } from './whitelist.ts';
 
 type Bindings = { Bindings: GatewayEnv };
@@ -55,7 +56,7 @@ export function createGateway(options: GatewayOptions = {}): Gateway {
   app.get('/v3/*', (c) => page(c, siteOf(c.env)));
   app.on(['GET', 'POST'], '/raft', (c) => exchange(c.req.raw, siteOf(c.env), peerBody));
   app.all('/members', (c) => showMembers(c.req.raw, siteOf(c.env)));
-  app.options('*', () => new Response(null, { headers: CORS_HEADERS }));
+  app.options('*', (c) => preflight(c.req.path));
   app.all('/v2/*', (c) => answerV2(c.req.raw, c.req.path, siteOf(c.env), methodBody));
   for (const path of PLAIN_PATHS) app.get(path, (c) => plain(c, siteOf(c.env)));
   app.post('/metrics', (c) => plain(c, siteOf(c.env)));
@@ -96,16 +97,24 @@ async function method(c: Context<Bindings>, site: Site, bounds: BodyBounds): Pro
   return reply.retry ? refusalAnswer(reply) : methodAnswer(reply.status, reply.body);
 }
 
-/** Tokens are at the root as well, as the public discovery service had them. */
+/**
+ * What has no route of its own, which would cost all others a look: calls by gRPC's name of a
+ * method, and tokens of the discovery service, which the public one had at the root.
+ */
 async function elsewhere(
   c: Context<Bindings>,
   siteOf: (env: GatewayEnv) => Site,
   bounds: BodyBounds,
 ): Promise<Response> {
   const request = c.req.raw;
-  const target = discoveryTarget(c.req.path);
+  const path = c.req.path;
+  if (request.method === 'POST' && isWebRpc(path)) {
+    const answer = await answerWebRpc(request, path, siteOf(c.env), bounds);
+    if (answer !== null) return answer;
+  }
+  const target = discoveryTarget(path);
   const site = target === null ? null : siteOf(c.env);
-  if (target === null || !site?.settings.discovery) return unrouted(request, c.req.path);
+  if (target === null || !site?.settings.discovery) return unrouted(request, path);
   return answerDiscovery(request, target, site, bounds);
 }
 

@@ -31,7 +31,7 @@ export async function answerWhenDone(
   const hungUp = new AbortController();
   request.signal.addEventListener('abort', () => hungUp.abort());
   const reply = deliver(site.cluster, destinationOf(request, false), (member) =>
-    ask(member, call, hungUp.signal),
+    askWaiting(member, call, hungUp.signal),
   );
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<null>((resolve) => {
@@ -45,7 +45,8 @@ export async function answerWhenDone(
   return new Response(readable, { headers: openEndedHeaders() });
 }
 
-async function ask(
+/** Asks so that the member notices when nobody wants to know any more. */
+export async function askWaiting(
   member: MemberRpc,
   { path, body, context }: { path: string; body: string; context: CallContext },
   signal: AbortSignal,

@@ -1,6 +1,6 @@
-import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { EtcdError } from '../api/error.ts';
 import { bridgeLimits } from '../config/bridge.ts';
+import type { ServerCall } from './server_call.ts';
 
 /** The client's end of a stream. */
 export interface ClientStream {
@@ -12,23 +12,18 @@ export interface ClientStream {
   end(error: EtcdError | null): void;
 }
 
-type GrpcStream = ServerWritableStream<Buffer, Uint8Array> | ServerDuplexStream<Buffer, Uint8Array>;
-
 /** The same over gRPC. A client that reads too slowly is sent away, before it fills the memory. */
 export class GrpcClientStream implements ClientStream {
-  readonly #stream: GrpcStream;
+  readonly #call: ServerCall;
   readonly #ended: (error: EtcdError | null) => void;
   #pendingBytes = 0;
   #drained: (() => void) | null = null;
   #over = false;
 
   /** @param ended called once, when the stream is over for the client or for us */
-  constructor(stream: GrpcStream, ended: (error: EtcdError | null) => void) {
-    this.#stream = stream;
+  constructor(call: ServerCall, ended: (error: EtcdError | null) => void) {
+    this.#call = call;
     this.#ended = ended;
-    stream.on('cancelled', () => this.#finish(EtcdError.of('canceled')));
-    // What cannot be written is told by 'cancelled' as well.
-    stream.on('error', () => this.#finish(EtcdError.of('canceled')));
   }
 
   get pendingBytes(): number {
@@ -42,18 +37,25 @@ export class GrpcClientStream implements ClientStream {
   send(bytes: Uint8Array): void {
     if (this.#over) return;
     this.#pendingBytes += bytes.length;
-    this.#stream.write(bytes, () => {
+    this.#call.send(bytes, () => {
       this.#pendingBytes -= bytes.length;
       if (this.#pendingBytes < bridgeLimits.highWaterBytes / 2) this.#callDrained();
     });
-    if (this.#pendingBytes > bridgeLimits.bufferBytesMax) this.end(EtcdError.of('slowClient'));
+    if (this.#pendingBytes <= bridgeLimits.bufferBytesMax) return;
+    const error = EtcdError.of('slowClient');
+    this.#call.abort(error);
+    this.#finish(error);
   }
 
   end(error: EtcdError | null): void {
     if (this.#over) return;
-    if (error === null) this.#stream.end();
-    else this.#stream.emit('error', statusOf(error));
+    this.#call.end(error);
     this.#finish(error);
+  }
+
+  /** The client is gone, or does not want it any more. */
+  cancelled(): void {
+    this.#finish(EtcdError.of('canceled'));
   }
 
   #callDrained(): void {
@@ -68,9 +70,4 @@ export class GrpcClientStream implements ClientStream {
     this.#drained = null;
     this.#ended(error);
   }
-}
-
-/** An error as the library sends it. */
-export function statusOf({ code, message }: EtcdError): Pick<StatusObject, 'code' | 'details'> {
-  return { code, details: message };
 }

@@ -7,8 +7,7 @@ import {
   toBinary,
 } from '@bufbuild/protobuf';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
-import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
-import { Code } from '../api/error.ts';
+import { Code, EtcdError } from '../api/error.ts';
 import { file_election } from '../api/gen/election_pb.ts';
 import { file_health } from '../api/gen/health_pb.ts';
 import { file_lock } from '../api/gen/lock_pb.ts';
@@ -19,6 +18,9 @@ import {
   ServerReflectionResponseSchema,
 } from '../api/gen/reflection_pb.ts';
 import { file_rpc } from '../api/gen/rpc_pb.ts';
+import { GrpcClientStream } from './client_stream.ts';
+import type { GrpcServer } from './grpc_server.ts';
+import type { Service } from './server_call.ts';
 
 type Answer = MessageInitShape<typeof ServerReflectionResponseSchema>['messageResponse'];
 
@@ -29,20 +31,21 @@ const FILES = [file_rpc, file_lock, file_election, file_health, file_reflection]
 const NAMES = ['grpc.reflection.v1alpha.ServerReflection', 'grpc.reflection.v1.ServerReflection'];
 
 /** gRPC's reflection: grpcurl and its like need no .proto files. */
-export function addReflectionService(server: Server): void {
-  const encode = (bytes: Uint8Array): Buffer => Buffer.from(bytes);
-  const asBuffer = (bytes: Buffer): Buffer => bytes;
-  const info = (call: ServerDuplexStream<Buffer, Uint8Array>): void => {
-    call.on('data', (bytes: Buffer) => call.write(answer(bytes)));
-    call.on('end', () => call.end());
+export function addReflectionService(server: GrpcServer): void {
+  const info: Service = (call) => {
+    const client = new GrpcClientStream(call, () => undefined);
+    return {
+      message: (bytes) => client.send(answer(bytes)),
+      finished: () => client.end(null),
+      cancelled: () => client.cancelled(),
+    };
   };
-  for (const name of NAMES) {
-    server.register(`/${name}/ServerReflectionInfo`, info, encode, asBuffer, 'bidi');
-  }
+  for (const name of NAMES) server.register(`/${name}/ServerReflectionInfo`, info);
 }
 
+/** @throws EtcdError */
 function answer(bytes: Uint8Array): Uint8Array {
-  const originalRequest = fromBinary(ServerReflectionRequestSchema, bytes);
+  const originalRequest = decode(bytes);
   const messageResponse = answerTo(originalRequest);
   const fields = { validHost: originalRequest.host, originalRequest, messageResponse };
   return toBinary(
@@ -52,6 +55,14 @@ function answer(bytes: Uint8Array): Uint8Array {
       fields as MessageInitShape<typeof ServerReflectionResponseSchema>,
     ),
   );
+}
+
+function decode(bytes: Uint8Array): ServerReflectionRequest {
+  try {
+    return fromBinary(ServerReflectionRequestSchema, bytes);
+  } catch {
+    throw new EtcdError(Code.internal, 'grpc: error unmarshalling request');
+  }
 }
 
 function answerTo({ messageRequest }: ServerReflectionRequest): Answer {
@@ -72,10 +83,12 @@ function answerTo({ messageRequest }: ServerReflectionRequest): Answer {
 
 /** The file that declares a message, an enumeration, a service, or a method of one. */
 function fileOf(symbol: string): DescFile | undefined {
-  const registry = createRegistry(...FILES);
-  const parent = symbol.slice(0, symbol.lastIndexOf('.'));
+  const registry = createRegistry(...FILES.flatMap(withImports));
   const own = symbol.replace('grpc.reflection.v1alpha.', 'grpc.reflection.v1.');
-  return (registry.get(own) ?? registry.getService(parent))?.file;
+  const dot = own.lastIndexOf('.');
+  const service = registry.getService(own.slice(0, dot));
+  const isMethod = service?.methods.some(({ name }) => name === own.slice(dot + 1)) === true;
+  return registry.get(own)?.file ?? (isMethod ? service.file : undefined);
 }
 
 function fileNamed(path: string): DescFile | undefined {

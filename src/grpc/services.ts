@@ -1,25 +1,16 @@
-import type {
-  Server,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  ServerWritableStream,
-  sendUnaryData,
-} from '@grpc/grpc-js';
+import type { CallContext } from '../api/call.ts';
 import { Code, EtcdError } from '../api/error.ts';
 import { METHODS, type Method } from '../api/methods.ts';
 import { bridgeLimits } from '../config/bridge.ts';
-import { messageOf } from '../lib/error.ts';
 import type { BridgeMetrics } from './bridge_metrics.ts';
 import { callContext } from './call_context.ts';
-import { GrpcClientStream, statusOf } from './client_stream.ts';
+import { GrpcClientStream } from './client_stream.ts';
+import type { GrpcServer } from './grpc_server.ts';
 import type { WatchHubs } from './hubs.ts';
+import type { CallReceiver, ServerCall, Service } from './server_call.ts';
 import { SnapshotRelay } from './snapshot_relay.ts';
-import type { Upstream } from './upstream.ts';
+import type { Upstream, UpstreamCall } from './upstream.ts';
 import { WatchStream } from './watch_stream.ts';
-
-type Unary = ServerUnaryCall<Buffer, Uint8Array>;
-type Duplex = ServerDuplexStream<Buffer, Uint8Array>;
-type Writable = ServerWritableStream<Buffer, Uint8Array>;
 
 /** What the services of etcd's API are served by. */
 export interface ServiceHost {
@@ -28,26 +19,13 @@ export interface ServiceHost {
   readonly metrics: BridgeMetrics;
 }
 
-/** Messages go through as they are: nobody here needs to know what is in them. */
-const asBytes = (bytes: Uint8Array): Buffer =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-const asBuffer = (bytes: Buffer): Buffer => bytes;
-
-/** Serves etcd's API: every method of every service. */
-export function addServices(server: Server, host: ServiceHost): void {
+/**
+ * Serves etcd's API: every method of every service. Messages go through as they are: nobody here
+ * needs to know what is in them.
+ */
+export function addServices(server: GrpcServer, host: ServiceHost): void {
   for (const method of METHODS.filter(isCanonical)) {
-    const path = `/${method.service}/${method.name}`;
-    if (method.kind === 'unary') {
-      server.register(path, unary(host, method), asBytes, asBuffer, 'unary');
-    } else if (method.kind === 'server_streaming') {
-      const isSnapshot = method.path === '/v3/maintenance/snapshot';
-      const handler = isSnapshot ? snapshot(host, method) : serverStream(host, method);
-      server.register(path, handler, asBytes, asBuffer, 'serverStream');
-    } else {
-      const isWatch = method.path === '/v3/watch';
-      const handler = isWatch ? watch(host, method) : bidiStream(host, method);
-      server.register(path, handler, asBytes, asBuffer, 'bidi');
-    }
+    server.register(`/${method.service}/${method.name}`, serviceOf(host, method));
   }
 }
 
@@ -57,74 +35,85 @@ function isCanonical(method: Method): boolean {
   return METHODS.find(same) === method;
 }
 
-function unary({ upstream, metrics }: ServiceHost, method: Method) {
-  return (call: Unary, respond: sendUnaryData<Uint8Array>): void => {
+function serviceOf(host: ServiceHost, method: Method): Service {
+  if (method.kind === 'unary') return (call) => new UnaryCall(host, method, call);
+  if (method.path === '/v3/watch') return watch(host, method);
+  if (method.path === '/v3/maintenance/snapshot') return snapshot(host, method);
+  return relayed(host, method);
+}
+
+/** One request and its answer. */
+class UnaryCall implements CallReceiver {
+  readonly #metrics: BridgeMetrics;
+  readonly #method: Method;
+  readonly #opened: UpstreamCall;
+  #isAsked = false;
+
+  constructor({ upstream, metrics }: ServiceHost, method: Method, call: ServerCall) {
+    this.#metrics = metrics;
+    this.#method = method;
     let answer: Uint8Array | null = null;
-    const done = (error: EtcdError | null): void => {
-      metrics.handled(method, error?.code ?? Code.ok);
-      if (error !== null) respond(statusOf(error));
-      else respond(null, answer);
-    };
-    guarded(done, () => {
-      const context = callContext(call.metadata, call.getDeadline());
-      const opened = upstream.open(method, context, {
-        message: (bytes) => {
-          answer = bytes;
-        },
-        end: done,
-      });
-      call.on('cancelled', () => opened.cancel());
-      opened.send(call.request);
-      opened.finish();
-    });
-  };
-}
-
-function serverStream(host: ServiceHost, method: Method) {
-  return (call: Writable): void => {
-    const client = openStream(host, method, call, () => opened?.cancel());
-    const opened = relay(host, method, call, client);
-    guarded(
-      (error) => client.end(error),
-      () => {
-        opened.send(call.request);
-        opened.finish();
+    this.#opened = upstream.open(method, callContext(call), {
+      message: (bytes) => {
+        answer = bytes;
       },
-    );
-  };
+      end: (error) => {
+        metrics.handled(method, error?.code ?? Code.ok);
+        if (error === null && answer !== null) call.answer(answer);
+        else call.end(error);
+      },
+    });
+  }
+
+  message(bytes: Uint8Array): void {
+    if (this.#isAsked) throw new EtcdError(Code.internal, 'grpc: a second request');
+    this.#isAsked = true;
+    this.#opened.send(bytes);
+    this.#opened.finish();
+  }
+
+  finished(): void {
+    if (!this.#isAsked) throw new EtcdError(Code.internal, 'grpc: there is no request');
+  }
+
+  cancelled(): void {
+    this.#metrics.handled(this.#method, Code.canceled);
+    this.#opened.cancel();
+  }
 }
 
-function snapshot(host: ServiceHost, method: Method) {
-  return (call: Writable): void => {
-    const client = openStream(host, method, call, () => relayed?.close());
-    const context = callContext(call.metadata, call.getDeadline());
-    const relayed = new SnapshotRelay(host.upstream, context, client);
-  };
-}
-
-function bidiStream(host: ServiceHost, method: Method) {
-  return (call: Duplex): void => {
-    const client = openStream(host, method, call, () => opened?.cancel());
-    const opened = relay(host, method, call, client);
-    const fail = (error: EtcdError | null): void => {
-      opened.cancel();
-      client.end(error);
+/** What the client sends goes upstream, and what comes from there goes to the client. */
+function relayed(host: ServiceHost, method: Method): Service {
+  return (call) => {
+    const client = openStream(host, method, call, () => opened.cancel());
+    const opened = relay(host, method, callContext(call), client);
+    return {
+      message: (bytes) => opened.send(bytes),
+      finished: () => opened.finish(),
+      cancelled: () => client.cancelled(),
     };
-    call.on('data', (bytes: Buffer) => guarded(fail, () => opened.send(bytes)));
-    call.on('end', () => opened.finish());
   };
 }
 
-function watch(host: ServiceHost, method: Method) {
-  return (call: Duplex): void => {
+function snapshot(host: ServiceHost, method: Method): Service {
+  return (call) => {
+    const client = openStream(host, method, call, () => copied.close());
+    const copied = new SnapshotRelay(host.upstream, callContext(call), client);
+    const nothing = (): void => undefined;
+    return { message: nothing, finished: nothing, cancelled: () => client.cancelled() };
+  };
+}
+
+function watch(host: ServiceHost, method: Method): Service {
+  return (call) => {
     const client = openStream(host, method, call, () => stream.close());
-    const context = callContext(call.metadata, call.getDeadline());
-    const stream = new WatchStream(host.hubs, context, client);
-    const fail = (error: EtcdError | null): void => {
-      stream.close();
-      client.end(error);
+    const stream = new WatchStream(host.hubs, callContext(call), client);
+    return {
+      message: (bytes) => stream.receive(bytes),
+      // It goes on for as long as the client listens.
+      finished: () => undefined,
+      cancelled: () => client.cancelled(),
     };
-    call.on('data', (bytes: Buffer) => guarded(fail, () => stream.receive(bytes)));
   };
 }
 
@@ -132,7 +121,7 @@ function watch(host: ServiceHost, method: Method) {
 function openStream(
   { metrics }: ServiceHost,
   method: Method,
-  call: Duplex | Writable,
+  call: ServerCall,
   closed: () => void,
 ): GrpcClientStream {
   metrics.streams.add(1);
@@ -143,14 +132,13 @@ function openStream(
   });
 }
 
-/** What comes from upstream goes to the client, as fast as it takes it. */
+/** As fast as the client takes it. */
 function relay(
   { upstream }: ServiceHost,
   method: Method,
-  call: Duplex | Writable,
+  context: CallContext,
   client: GrpcClientStream,
-) {
-  const context = callContext(call.metadata, call.getDeadline());
+): UpstreamCall {
   const opened = upstream.open(method, context, {
     message: (bytes) => {
       client.send(bytes);
@@ -161,12 +149,4 @@ function relay(
     end: (error) => client.end(error),
   });
   return opened;
-}
-
-function guarded(fail: (error: EtcdError) => void, work: () => void): void {
-  try {
-    work();
-  } catch (error) {
-    fail(error instanceof EtcdError ? error : new EtcdError(Code.internal, messageOf(error)));
-  }
 }

@@ -22,6 +22,7 @@ test('without anything it is etcd as it starts by default', () => {
     },
     logLevel: 'info',
     restart: true,
+    grpc: true,
   });
 });
 

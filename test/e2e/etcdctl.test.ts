@@ -1,68 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { startEtcd } from '../../bench/etcd.ts';
-import { leaderFirst, type System } from '../../bench/system.ts';
-import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
-import { Etcdctl, hasEtcd, hasEtcdctl } from './etcdctl.ts';
+import { eventually } from './cluster.ts';
+import type { Etcdctl } from './etcdctl.ts';
+import { EtcdctlPair, hasPair, plain } from './etcdctl_pair.ts';
 
-/** Debian's etcdctl against a cluster of ours and one of etcd: it must say the same of both. */
-
-const workshop = new Workshop();
-const stop = new AbortController();
-let cluster: RunningCluster;
-let etcd: System;
-let ours: Etcdctl;
-let theirs: Etcdctl;
+let pair: EtcdctlPair;
 
 beforeAll(async () => {
-  if (!hasEtcd || !hasEtcdctl) return;
-  const dataDir = workshop.dataDir();
-  cluster = await workshop.launch({ dataDir, port: await freeFirstPort() });
-  const members = cluster.endpoints.map((url, i) => ({ name: `m${i + 1}`, url, pid: null }));
-  const urls = (await leaderFirst(members, stop.signal)).map(({ url }) => url);
-  etcd = await startEtcd(stop.signal);
-  ours = new Etcdctl(urls);
-  theirs = new Etcdctl(etcd.members.map(({ url }) => url));
+  if (hasPair) pair = await EtcdctlPair.start();
 }, 90_000);
-afterAll(async () => {
-  await etcd?.stop();
-  await workshop.clear();
-}, 30_000);
+afterAll(() => pair?.stop(), 30_000);
 
-/** Without ids, times, sizes, addresses, versions, and without the widths that depend on them. */
-function plain(text: string): string {
-  return text
-    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
-    .replace(/"ts":[^,]*,/g, '')
-    .replace(/(http:\/\/)?127\.0\.0\.1:\d+/g, 'URL')
-    .replace(/"(cluster_id|member_id|raft_term|ID|leader|term)":\d+/gi, '"$1":N')
-    .replace(/"(raftIndex|raftAppliedIndex|raftTerm|dbSize|dbSizeInUse|hash)":\d+/g, '"$1":N')
-    .replace(/"(ClusterID|MemberID|RaftTerm)" : \d+/g, '"$1" : N')
-    .replace(/(3\.4\.23|3\.5\.21)/g, 'VERSION')
-    .replace(/\b\d+(\.\d+)? [kM]B\b/g, 'SIZE')
-    .replace(/\b[0-9a-f]{12,16}\b/g, 'ID')
-    .replace(/took = [\d.]+\w+/g, 'took')
-    .replace(/\b[me][123]\b/g, 'NAME')
-    .replace(/remaining\(\d+s\)/g, 'remaining')
-    .replace(/[ -]+/g, ' ')
-    .trim();
-}
+const both = () => pair.both;
+const same = (args: readonly string[], input?: string) => pair.same(args, input);
 
-const both = () => [theirs, ours] as const;
-
-/** Both say the same. @returns what ours says */
-async function same(args: readonly string[], input = ''): Promise<string> {
-  const [expected, found] = await Promise.all(both().map((one) => one.run(args, input)));
-  if (expected === undefined || found === undefined) throw new Error('there are two');
-  const lines = ({ output }: { output: string }) => plain(output).split('\n').sort();
-  expect(lines(found), `etcdctl ${args.join(' ')}`).toEqual(lines(expected));
-  expect(found.code).toBe(expected.code);
-  const message = (text: string) => plain(/^Error: .*$/m.exec(text)?.[0] ?? '');
-  expect(message(found.errors)).toBe(message(expected.errors));
-  return found.output;
-}
-
-describe.skipIf(!hasEtcd || !hasEtcdctl)('etcdctl says the same of ours as of etcd', () => {
+describe.skipIf(!hasPair)('etcdctl says the same of ours as of etcd', () => {
   it('of keys', async () => {
     for (let i = 0; i < 12; i++) await same(['put', `k${i}`, `value ${i}`]);
     await same(['put', 'k3', 'again', '--prev-kv']);
@@ -277,7 +229,7 @@ describe.skipIf(!hasEtcd || !hasEtcdctl)('etcdctl says the same of ours as of et
   });
 });
 
-describe.skipIf(!hasEtcd || !hasEtcdctl)('make-mirror', () => {
+describe.skipIf(!hasPair)('make-mirror', () => {
   it('carries keys from etcd to ours, and back', async () => {
     const copy = async (from: Etcdctl, to: Etcdctl, url: string, prefix: string) => {
       const mirror = from.start(['make-mirror', '--prefix', prefix, url.replace('http://', '')]);
@@ -293,6 +245,7 @@ describe.skipIf(!hasEtcd || !hasEtcdctl)('make-mirror', () => {
       });
       mirror.kill();
     };
+    const { ours, theirs, cluster, etcd } = pair;
     await copy(theirs, ours, cluster.endpoints[0] ?? '', 'there/');
     await copy(ours, theirs, etcd.members[0]?.url ?? '', 'back/');
   });

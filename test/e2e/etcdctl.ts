@@ -30,6 +30,8 @@ export class Etcdctl {
     child.stderr.on('data', (chunk: Buffer) => {
       errors += chunk.toString();
     });
+    // It may end before it has read that.
+    child.stdin.on('error', () => undefined);
     child.stdin.end(input);
     await once(child, 'close');
     return { code: child.exitCode, output, errors };
