@@ -7,10 +7,13 @@ import { runSeeds } from './run.ts';
 const SEEDS_MAX = 500;
 const TIMEOUT_MS = 300_000;
 
-/** Each bug, switched on, must be found in runs of the profile. */
-export function hunt(profile: Profile, bugs: readonly string[]): void {
+/**
+ * Each bug, switched on, must be found in runs of the profile.
+ * @param size members; null: as the seed chooses
+ */
+export function hunt(profile: Profile, bugs: readonly string[], size: number | null = null): void {
   test.each(bugs)(`the historic bug %s is found`, { timeout: TIMEOUT_MS }, async (bug) => {
-    const range = { first: 1, count: SEEDS_MAX, step: 1, size: null, profile };
+    const range = { first: 1, count: SEEDS_MAX, step: 1, size, profile };
     const { seeds, failure } = await runSeeds({ ...range, bugs: new Set([bug]) });
     expect(failure, `${bug} is still hidden after ${seeds} seeds`).not.toBeNull();
     const { invariant } = must(must(failure, 'not found').violation, 'a failure has a violation');

@@ -14,8 +14,6 @@ export const CORE_BUGS: Hunts = {
     'pre-vote-counts-as-vote',
     'pre-vote-changes-term',
     'epoch-ignored',
-    'persisted-aba',
-    'install-stale-snapshot',
     'read-without-round',
     'read-before-own-term-commit',
     'read-confirmed-by-old-round',
@@ -31,6 +29,12 @@ export const CORE_BUGS: Hunts = {
     'txn-range-sees-compaction-progress',
   ],
 };
+
+/**
+ * Bugs of the core that need a leader with one follower, and a majority without them: in clusters
+ * of five.
+ */
+export const CORE_BUGS_OF_FIVE = ['persisted-aba', 'install-stale-snapshot'] as const;
 
 /** Bugs of what is built on them. */
 export const SERVICE_BUGS: Hunts = {

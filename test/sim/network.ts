@@ -227,8 +227,9 @@ export class Network {
 
   /** A socket stays with the instance that took it, as long as that runs. */
   #reached(id: MemberId): Instance | null {
+    const { plan, prng } = this.#world;
     const zombie = this.#find(id)?.zombies.find(({ unfenced }) => !unfenced);
-    if (zombie === undefined || chance(this.#world.prng, 0.5)) return this.#current(id);
+    if (!plan.oldSockets || zombie === undefined || chance(prng, 0.5)) return this.#current(id);
     return zombie;
   }
 

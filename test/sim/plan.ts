@@ -72,6 +72,8 @@ export interface Plan {
   readonly keys: number;
   readonly requestTimeoutMs: number;
   readonly freezeMessages: boolean;
+  /** Sockets stay with an instance that was replaced, and bring it messages as long as it runs. */
+  readonly oldSockets: boolean;
 }
 
 export interface MemberPlan {
@@ -103,6 +105,8 @@ export function planOf(seed: number, prng: Prng, given: Given): Plan {
     seed,
     profile,
     members,
+    // Half of the worlds: where replaced instances hear on, they end sooner, and lie less.
+    oldSockets: seed % 2 === 0,
     electionTimeoutMs,
     heartbeatIntervalMs: electionTimeoutMs / pick(prng, [5, 8, 10]),
     quiesceAfterMs: chance(prng, 0.25) ? electionTimeoutMs * intBetween(prng, 2, 6) : 0,
