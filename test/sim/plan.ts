@@ -106,7 +106,7 @@ export function planOf(seed: number, prng: Prng, given: Given): Plan {
     profile,
     members,
     // Half of the worlds: where replaced instances hear on, they end sooner, and lie less.
-    oldSockets: seed % 2 === 0,
+    oldSockets: seed % 4 < 2,
     electionTimeoutMs,
     heartbeatIntervalMs: electionTimeoutMs / pick(prng, [5, 8, 10]),
     quiesceAfterMs: chance(prng, 0.25) ? electionTimeoutMs * intBetween(prng, 2, 6) : 0,
