@@ -190,6 +190,17 @@ describe('a client', () => {
     expect(channels.map(({ asked }) => asked.length)).toEqual([1, 0, 6]);
   });
 
+  it('does not go back to a leader that has fallen silent, whoever else leads not', async () => {
+    const channels = [new FakeChannel(), new FakeChannel(), new FakeChannel()];
+    const [first, second, third] = channels as [FakeChannel, FakeChannel, FakeChannel];
+    first.leads = false;
+    second.leads = false;
+    third.answer = fails(connectionLost(true));
+    const calls = callsOf(channels);
+    for (let i = 0; i < 3; i++) await calls.unary('/v3/kv/range', {});
+    expect(channels.map(({ asked }) => asked.length)).toEqual([3, 0, 1]);
+  });
+
   it('sends the next stream elsewhere when one has failed', async () => {
     const lost = new FakeChannel(fails(connectionLost(true)));
     const good = new FakeChannel();

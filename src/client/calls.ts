@@ -15,6 +15,12 @@ const PAUSE_MS_MAX = 1_000;
 /** A try that may be repeated is given up after so long, where there is another endpoint. */
 const TRY_MS_MAX = 3_000;
 
+/**
+ * So long after a failure the leader is not looked for: what was known of who leads is what has
+ * just failed, and any other member serves.
+ */
+const CONTENT_MS = 30_000;
+
 /** What a call knows of itself. */
 export interface UnaryOptions extends CallOptions {
   /** Done twice it is as done once: it may be repeated though its outcome is unknown. */
@@ -36,6 +42,7 @@ export class Calls {
   #preferred = 0;
   /** How often another was preferred because it may lead: none of them need be the leader's. */
   #moves = 0;
+  #contentUntilMs = 0;
   #seenRevision = 0;
 
   constructor(
@@ -122,6 +129,7 @@ export class Calls {
   #channel(): Channel {
     if (this.#closed.signal.aborted) throw this.#closed.signal.reason;
     const channel = must(this.#channels[this.#preferred], 'a client has an endpoint');
+    if (Date.now() < this.#contentUntilMs) return channel;
     if (channel.leads !== false || this.#moves + 1 >= this.#channels.length) return channel;
     this.#moves++;
     this.#leave(channel);
@@ -166,6 +174,7 @@ export class Calls {
     if (!isPassing(error) && !isCut) throw error;
     this.#leave(channel);
     this.#moves = 0;
+    this.#contentUntilMs = Date.now() + CONTENT_MS;
     if (error.outcome === 'unknown' && !idempotent) throw error;
     const pauseMs = Calls.pauseMs(tries);
     if (Date.now() + pauseMs >= deadlineMs) throw isCut ? deadlineExceeded() : error;

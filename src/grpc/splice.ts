@@ -50,7 +50,8 @@ export class Splicer {
     server.on('end', () => client.end());
     // A member that is not there, or is gone: as if nobody listened on the client's port.
     server.on('error', () => client.resetAndDestroy());
-    client.on('close', () => server.destroy());
+    // Whoever is gone has perhaps ended its side before: only a reset tells the member.
+    client.on('close', () => server.resetAndDestroy());
     server.on('close', () => client.destroySoon());
     client.resume();
   }

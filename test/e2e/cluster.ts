@@ -202,9 +202,14 @@ export class Workshop {
   }
 }
 
+/** Workers run at once, and a member that was killed leaves its port free: each has its own. */
+export const workerNumber = (Number(process.env['VITEST_POOL_ID'] ?? 1) - 1) % 2;
+const portsOfWorker = 1_300;
+
 /** A first port whose whole plan is free now, below the range that outgoing connections use. */
 export async function freeFirstPort(size = 3): Promise<number> {
-  for (let first = 10_100 + (process.pid % 100) * 20; first < 12_700; first += 7) {
+  const base = 10_100 + workerNumber * portsOfWorker;
+  for (let first = base + (process.pid % 50) * 20; first < base + portsOfWorker; first += 7) {
     const ports = planPorts(first, size);
     const all = [...ports, ...planPeerPorts(ports)];
     const free = await Promise.all(all.map((port) => portIsFree(port)));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { memberUrl } from '../../src/local/bindings.ts';
 import { portIsFree } from '../../src/local/ports.ts';
-import { eventually, type StartedProgram, type Workshop } from './cluster.ts';
+import { eventually, type StartedProgram, type Workshop, workerNumber } from './cluster.ts';
 
 const PROGRAM = '/usr/bin/etcd';
 
@@ -53,7 +53,8 @@ export async function isHealthy(url: string): Promise<boolean> {
 /** So many ports at which nobody listens, below those that the system gives away. */
 export async function freePorts(count: number, first = 27_100): Promise<number[]> {
   const free: number[] = [];
-  for (let port = first; port < first + 100 && free.length < count; port++) {
+  const base = first + workerNumber * 500;
+  for (let port = base; port < base + 100 && free.length < count; port++) {
     if (await portIsFree(port)) free.push(port);
   }
   if (free.length < count) throw new Error('no free ports');

@@ -2,6 +2,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { memberUrl } from '../../src/local/bindings.ts';
 import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
 
 /** Clients of etcd that were written for etcd, as Debian packages them. */
@@ -114,7 +115,8 @@ describe.skipIf(!hasEtcdctl)('ETCDCTL_API=2 etcdctl', () => {
   test('knows the members and their health', async () => {
     const { out } = await etcdctl('member', 'list');
     for (const [i, url] of cluster.endpoints.entries()) {
-      expect(out).toContain(`name=m${i + 1} peerURLs=${url} clientURLs=${url}`);
+      const peerUrl = memberUrl(Number(new URL(url).port) + 1);
+      expect(out).toContain(`name=m${i + 1} peerURLs=${peerUrl} clientURLs=${url}`);
     }
     expect(out.match(/isLeader=true/g)).toHaveLength(1);
     expect((await etcdctl('cluster-health')).out).toMatch(/cluster is healthy$/);
