@@ -160,7 +160,10 @@ describe.skipIf(!hasPair)('etcdctl says the same of ours as of etcd', () => {
       });
       expect(plain(added)).toContain('Member ID added to cluster ID');
       const id = /Member +([0-9a-f]+) added/.exec(added)?.[1] ?? '';
-      expect(plain(await etcdctl.say('member', 'list'))).toContain('unstarted');
+      // Each call may be of another member, which shows what it has applied itself.
+      await eventually('it is listed', 5_000, async () => {
+        return plain(await etcdctl.say('member', 'list')).includes('unstarted');
+      });
       const { errors } = await etcdctl.run(['member', 'promote', id]);
       expect(errors).toContain('can only promote a learner member which is in sync with leader');
       expect(plain(await etcdctl.say('member', 'update', id, '--peer-urls', `${url}0`))).toContain(

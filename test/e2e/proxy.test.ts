@@ -26,6 +26,13 @@ async function endpointsOf(url: string): Promise<string[]> {
  * A wait hears of a change that comes through the same proxy. It waits from here on, by index:
  * etcd's proxy shows the head of an answer only with its body.
  */
+async function isWritten(url: string, key: string): Promise<boolean> {
+  return put(url, key, 'x').then(
+    () => true,
+    () => false,
+  );
+}
+
 async function checkWait(url: string, key: string): Promise<void> {
   const { index } = await v2(url, 'GET', '/', { quorum: true });
   const waiting = fetch(`${url}/v2/keys${key}?wait=true&waitIndex=${index + 1}`);
@@ -203,10 +210,12 @@ describe.skipIf(withoutEtcd)('a proxy before three real etcds', () => {
       'a member that is not used',
     );
     await other.process.stop('SIGKILL');
-    await put(proxy, 'watched/1', 'x');
+    // It may have been the leader: etcd itself answers "timed out" until there is another.
+    await eventually('writes go on', 20_000, () => isWritten(proxy, 'watched/1'));
     await v2(proxy, 'PUT', '/kept', { value: 'through' });
     expect(await waiting.json()).toMatchObject({ node: { value: 'through' } });
-    await eventually('the same stream goes on', 10_000, () => watcher.events.length === 1);
+    // A write that timed out may have happened.
+    await eventually('the same stream goes on', 10_000, () => watcher.events.length > 0);
     expect(watcher.streams).toBe(1);
     watcher.stop();
     await watching;
