@@ -23,14 +23,19 @@ export interface OwnSystem extends System {
 /**
  * `npm start` in a process of its own, on a directory of its own.
  * @param restart whether a member that dies is started again
+ * @param env settings of its members, beside those of this process
  */
-export async function startCluster(signal: AbortSignal, restart = false): Promise<OwnSystem> {
+export async function startCluster(
+  signal: AbortSignal,
+  restart = false,
+  env: Readonly<Record<string, string>> = {},
+): Promise<OwnSystem> {
   const dataDir = mkdtempSync(join(tmpdir(), 'edgetcd-bench-'));
   const port = await findFirstPort((first) => {
     const ports = planPorts(first, size);
     return [...ports, ...planPeerPorts(ports)];
   });
-  const child = launch(port, dataDir, restart);
+  const child = launch(port, dataDir, restart, env);
   const processOf = (name: string): number | null => readPid(join(dataDir, `${name}.pid`));
   const killNow = (): void => {
     child.kill('SIGKILL');
@@ -57,10 +62,16 @@ export async function startCluster(signal: AbortSignal, restart = false): Promis
   }
 }
 
-function launch(port: number, dataDir: string, restart: boolean): ChildProcess {
+function launch(
+  port: number,
+  dataDir: string,
+  restart: boolean,
+  env: Readonly<Record<string, string>>,
+): ChildProcess {
   const flags = ['--port', String(port), '--data-dir', dataDir, '--log-level', 'warn'];
   const args = [command, 'start', ...flags, ...(restart ? [] : ['--no-restart'])];
-  return spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const options = { env: { ...process.env, ...env } };
+  return spawn(process.execPath, args, { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
 }
 
 /** Returns when it says so. @throws when it ends instead */
