@@ -37,8 +37,9 @@ export function renderChart(list: readonly SeriesSummary[]): string {
   });
   const width = kinds.length * panel.width;
   const size = `width="${width}" height="${panel.height}" viewBox="0 0 ${width} ${panel.height}"`;
+  const title = '<title>Throughput and latency of edgetcd and etcd</title>';
   const style = 'font: 11px sans-serif; background: white';
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} style="${style}">${panels.join('')}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} style="${style}">${title}${panels.join('')}</svg>\n`;
 }
 
 function linesOf(series: readonly SeriesSummary[]): Line[] {
