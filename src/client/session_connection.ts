@@ -9,6 +9,7 @@ import {
 } from '../api/session-methods.ts';
 import { Action, ClientFrameWriter } from '../api/session-request.ts';
 import { EMPTY_BYTES } from '../lib/bytes.ts';
+import { microtask } from '../lib/microtask.ts';
 import { type CallContext, GRACE_MS } from './channel.ts';
 import { connectionLost, deadlineExceeded, type EtcdError, errorOf } from './error.ts';
 import type { SocketLike } from './socket.ts';
@@ -167,11 +168,11 @@ export class SessionConnection {
       // Answers to many resume many callers, each of them some microtasks later.
       quiet = this.#writer.length === seen ? quiet + 1 : 0;
       seen = this.#writer.length;
-      if (quiet < QUIET_MICROTASKS) return queueMicrotask(look);
+      if (quiet < QUIET_MICROTASKS) return microtask(look);
       this.#flushing = false;
       this.#flush();
     };
-    queueMicrotask(look);
+    microtask(look);
   }
 
   #flush(): void {

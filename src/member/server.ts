@@ -7,6 +7,7 @@ import type { StreamCall } from '../api/stream-call.ts';
 import type { BasicCredentials, V2Call, V2Reply } from '../api/v2/call.ts';
 import { limits } from '../config.ts';
 import { messageOf } from '../lib/error.ts';
+import { microtask } from '../lib/microtask.ts';
 import { TABLES } from '../state/store.ts';
 import { SqlDisk } from '../storage/disk.ts';
 import type { MetaTable } from '../storage/meta.ts';
@@ -316,7 +317,7 @@ export class Server {
           runtime?.node.tick();
         }),
       setTimer: (callback: () => void, ms: number) => this.#timers.after(callback, ms),
-      soon: (callback: () => void) => queueMicrotask(callback),
+      soon: microtask,
       defer: (callback: () => void) => this.#timers.defer(callback),
       log,
       fatal: (error: Error) => this.#stop(error),

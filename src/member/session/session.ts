@@ -18,6 +18,7 @@ import {
 import { MalformedFrame } from '../../api/session-wire.ts';
 import { limits } from '../../config.ts';
 import { must } from '../../lib/assert.ts';
+import { microtask } from '../../lib/microtask.ts';
 import type { Attachment, SocketClient, SocketService } from '../streams/client_socket.ts';
 import type { LiveStream } from '../streams/live_stream.ts';
 import { CloseCode, shortened } from '../streams/socket_outlet.ts';
@@ -285,7 +286,7 @@ export class Session implements SocketClient, SessionPort, Bounded {
     if (this.#writer.length >= limits.sessionAnswerFrameBytes) return this.#flush();
     if (this.#flushing) return;
     this.#flushing = true;
-    queueMicrotask(() => {
+    microtask(() => {
       this.#flushing = false;
       this.#flush();
     });

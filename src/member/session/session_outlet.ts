@@ -2,6 +2,7 @@ import type { DescMessage, MessageShape } from '@bufbuild/protobuf';
 import { encodeBinary } from '../../api/binary.ts';
 import type { EtcdError } from '../../api/error.ts';
 import { limits } from '../../config.ts';
+import { microtask } from '../../lib/microtask.ts';
 import type { Outlet } from '../streams/outlet.ts';
 
 /** The session that a stream belongs to. */
@@ -52,7 +53,7 @@ export class SessionOutlet implements Outlet {
 
   drained(callback: () => void): void {
     this.#waiting.push(callback);
-    queueMicrotask(() => this.#wake());
+    microtask(() => this.#wake());
   }
 
   /** The client has taken in so many bytes more. */

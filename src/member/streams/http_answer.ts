@@ -1,5 +1,6 @@
 import { limits } from '../../config.ts';
 import { utf8 } from '../../lib/bytes.ts';
+import { microtask } from '../../lib/microtask.ts';
 
 /**
  * One answer over HTTP whose head and body may come at different times. Nothing is sent before
@@ -97,7 +98,7 @@ export class HttpAnswer {
 
   drained(callback: () => void): void {
     if (this.bufferedBytes >= limits.streamHighWaterBytes) this.#waiting.push(callback);
-    else queueMicrotask(() => this.#over || callback());
+    else microtask(() => this.#over || callback());
   }
 
   /** Called every now and then: writes a blank where nothing was sent, ends who takes nothing. */
