@@ -78,6 +78,8 @@ export const limits = {
   pendingReadsMax: 10_000,
   /** How long writes of a crowd gather at most: about what a commit takes among near members. */
   gatherMs: 5,
+  /** Batches of rows that a follower writes until it asks whether they are durable. */
+  unconfirmedBatchesMax: 16,
   /** Proposals taken into one turn, so that one row and one answer burst stay bounded. */
   turnProposalsMax: 512,
   turnProposalBytesMax: 4 * 1024 * 1024,

@@ -11,6 +11,7 @@ function appendReply(to: MemberId, round = 1): Message {
 function readReply(to: MemberId, id: number): Message {
   return { type: 'readReply', ...envelope(to), id, index: 1 };
 }
+const commit = (to: MemberId): Message => ({ type: 'commit', ...envelope(to), commit: 1 });
 const timeoutNow = (to: MemberId): Message => ({ type: 'timeoutNow', ...envelope(to) });
 
 class Rig {
@@ -42,7 +43,7 @@ describe('answers', () => {
     rig.open('b', 'turn');
     rig.open('c', 'turn');
     const messages = [appendReply('b'), timeoutNow('b'), appendReply('c'), appendReply('d')];
-    rig.answers.release(rig.answers.take(false), messages);
+    rig.answers.release(rig.answers.take(), messages);
     expect(rig.sent).toEqual(['b=appendReply', 'c=appendReply', 'b:timeoutNow', 'd:appendReply']);
   });
 
@@ -50,16 +51,27 @@ describe('answers', () => {
     const rig = new Rig();
     rig.open('b', 'turn', 'first');
     rig.open('b', 'turn', 'second');
-    rig.answers.release(rig.answers.take(false), [appendReply('b', 1), appendReply('b', 2)]);
+    rig.answers.release(rig.answers.take(), [appendReply('b', 1), appendReply('b', 2)]);
     expect(rig.sent).toEqual(['first=appendReply,appendReply', 'second=']);
-    expect(rig.answers.take(true)).toEqual([]);
+    expect(rig.answers.take()).toEqual([]);
   });
 
-  it('to proposals wait for the batch that takes them', () => {
+  it('to proposals wait for the commit, one at a time', () => {
+    const rig = new Rig();
+    rig.open('b', 'propose', 'first');
+    rig.open('c', 'propose', 'other');
+    expect(rig.answers.take()).toEqual([]);
+    rig.answers.sendNow([commit('b'), timeoutNow('b')], []);
+    expect(rig.sent).toEqual(['first=commit', 'b:timeoutNow']);
+    rig.answers.sendNow([commit('b')], []);
+    expect(rig.sent.slice(2)).toEqual(['b:commit']);
+  });
+
+  it('to proposals end where nobody leads', () => {
     const rig = new Rig();
     rig.open('b', 'propose');
-    expect(rig.answers.take(false)).toEqual([]);
-    rig.answers.release(rig.answers.take(true), []);
+    rig.open('c', 'read');
+    rig.answers.endProposals();
     expect(rig.sent).toEqual(['b=']);
   });
 
@@ -79,7 +91,7 @@ describe('answers', () => {
     rig.open('b', 'turn', 'first');
     rig.open('c', 'turn');
     rig.open('b', 'turn', 'second');
-    const answering = rig.answers.take(false);
+    const answering = rig.answers.take();
     rig.answers.sendNow([appendReply('b'), timeoutNow('b'), appendReply('d')], answering);
     expect(rig.sent).toEqual(['first=appendReply', 'b:timeoutNow', 'd:appendReply']);
     rig.answers.release(answering, [appendReply('c')]);
@@ -97,13 +109,16 @@ describe('answers', () => {
     const rig = new Rig();
     rig.open('b', 'read', 'old', 10);
     rig.open('b', 'read', 'new', 20);
-    rig.answers.expire(10);
+    rig.open('b', 'propose', 'proposed', 25);
+    rig.answers.expire(10, 25);
     expect(rig.sent).toEqual([]);
-    rig.answers.expire(20);
-    rig.answers.expire(20);
+    rig.answers.expire(20, 20);
+    rig.answers.expire(20, 20);
     expect(rig.sent).toEqual(['old=']);
+    rig.answers.expire(20, 26);
+    expect(rig.sent).toEqual(['old=', 'proposed=']);
     rig.answers.sendNow([readReply('b', 2)], []);
-    expect(rig.sent).toEqual(['old=', 'new=readReply']);
+    expect(rig.sent.slice(2)).toEqual(['new=readReply']);
   });
 
   it('end empty for all, once, when the member stops', () => {

@@ -2,8 +2,8 @@ import type { MemberId, Message } from '../raft/message.ts';
 import type { PeerLinks } from './host.ts';
 
 /**
- * What an open request waits for: the turn that works it off, the batch it is held for, or a read
- * index.
+ * What an open request waits for: the turn that works it off, the commit of what it proposes, or a
+ * read index.
  */
 type Wait = 'turn' | 'propose' | 'read';
 
@@ -43,26 +43,30 @@ export class Answers {
     this.#open.push({ from, wait: waitOf(messages), reply, sinceMs: nowMs });
   }
 
-  /** The requests that this turn works off; `proposing`: also those held back for the batch. */
-  take(proposing: boolean): Open[] {
-    const due = ({ wait }: Open) => wait === 'turn' || (wait === 'propose' && proposing);
-    const taken = this.#open.filter(due);
-    if (taken.length > 0) this.#open = this.#open.filter((open) => !due(open));
-    return taken;
+  /** The requests that this turn works off. */
+  take(): Open[] {
+    return this.#takeAll('turn');
   }
 
   /**
-   * Messages that wait for no disk. A read index answers the request that asked for it, any other
-   * reply one of those that this turn works off: that one is taken out of `answering`.
+   * Messages that wait for no disk. A read index answers the request that asked for it, a commit
+   * the one that proposed, any other reply one of those that this turn works off: that one is taken
+   * out of `answering`.
    */
   sendNow(messages: readonly Message[], answering: Open[]): void {
     if (messages.length === 0) return;
     this.#send(
       messages.filter((message) => {
-        if (message.type === 'readReply') return !this.#answerRead(message);
+        if (message.type === 'readReply') return !this.#answerWaiting('read', message);
+        if (message.type === 'commit') return !this.#answerWaiting('propose', message);
         return !isReply(message) || !answerOne(answering, message);
       }),
     );
+  }
+
+  /** This member does not lead: those who proposed will hear of the commit from whoever does. */
+  endProposals(): void {
+    for (const { reply } of this.#takeAll('propose')) reply([]);
   }
 
   /** The disk has what these messages speak of; ends the given requests. */
@@ -76,12 +80,14 @@ export class Answers {
     this.#send(rest);
   }
 
-  /** Ends requests that have been open since before `beforeMs`: the peer will ask again. */
-  expire(beforeMs: number): void {
-    const late = this.#open.filter(({ sinceMs }) => sinceMs < beforeMs);
-    if (late.length === 0) return;
-    this.#open = this.#open.filter(({ sinceMs }) => sinceMs >= beforeMs);
-    for (const { reply } of late) reply([]);
+  /**
+   * Ends requests that have been open since before `beforeMs`: the peer will ask again; proposals
+   * since before `proposedBeforeMs`: what has been taken of them is told with the next append.
+   */
+  expire(beforeMs: number, proposedBeforeMs: number): void {
+    const isLate = ({ wait, sinceMs }: Open) =>
+      sinceMs < (wait === 'propose' ? proposedBeforeMs : beforeMs);
+    for (const { reply } of this.#takeWhere(isLate)) reply([]);
   }
 
   releaseAll(): void {
@@ -90,11 +96,21 @@ export class Answers {
     for (const { reply } of all) reply([]);
   }
 
-  #answerRead(message: Message): boolean {
-    const at = this.#open.findIndex(({ wait, from }) => wait === 'read' && from === message.to);
+  #answerWaiting(kind: Wait, message: Message): boolean {
+    const at = this.#open.findIndex(({ wait, from }) => wait === kind && from === message.to);
     const [open] = at < 0 ? [] : this.#open.splice(at, 1);
     open?.reply([message]);
     return open !== undefined;
+  }
+
+  #takeAll(kind: Wait): Open[] {
+    return this.#takeWhere(({ wait }) => wait === kind);
+  }
+
+  #takeWhere(isTaken: (open: Open) => boolean): Open[] {
+    const taken = this.#open.filter(isTaken);
+    if (taken.length > 0) this.#open = this.#open.filter((open) => !isTaken(open));
+    return taken;
   }
 
   #send(messages: readonly Message[]): void {

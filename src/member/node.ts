@@ -14,6 +14,7 @@ import { Answers } from './answers.ts';
 import { Checkpoints } from './checkpoints.ts';
 import { Clients } from './clients.ts';
 import { agrees, confStateOf } from './conf_state.ts';
+import { Confirming } from './confirming.ts';
 import { Gathering } from './gathering.ts';
 import type { NodeHost } from './host.ts';
 import { numberOfId } from './identity.ts';
@@ -32,9 +33,9 @@ export type { NodeOptions, NodeStatus } from './node_options.ts';
  *
  *   1. step the core with everything queued
  *   2. send what need not wait for the disk (the peers write while this member writes)
- *   3. in one stretch: write log rows, apply committed entries, write state rows that are due;
- *      answer clients
- *   4. when the rows are durable: tell the core, send what waited for them
+ *   3. in one stretch: write log rows, apply committed entries, write state rows that are due; send
+ *      what speaks of them, which the disk's gate holds back until they are durable; answer clients
+ *   4. when the rows are durable: tell the core, if it needs to know
  *
  * While rows are on their way to the disk new proposals gather, and go into one batch after them
  * (group commit); messages, reads and time are worked off meanwhile.
@@ -56,6 +57,7 @@ export class Node {
   readonly #turns: Turns;
   readonly #checkpoints: Checkpoints;
   #syncsInFlight = 0;
+  readonly #confirming = new Confirming();
   readonly #epoch: number;
   #transfers = 0;
   /** The last snapshot sent to each peer: what became of those before it says nothing of it. */
@@ -89,7 +91,7 @@ export class Node {
 
   /** Nothing is sent before the new epoch is durable. */
   start(): void {
-    this.#sync(() => {
+    this.#sync(undefined, () => {
       this.#turns.open();
       this.#enqueue({ type: 'tick' });
     });
@@ -251,7 +253,7 @@ export class Node {
   #turn(): void {
     const nowMs = this.#nowMs;
     this.#expire(nowMs);
-    const answering = this.#answers.take(this.#mayPropose);
+    const answering = this.#answers.take();
     const inputs = this.#takeInputs(nowMs);
     const compacted = this.#checkpoints.compactionDue;
     if (compacted !== null) inputs.push({ type: 'compact', index: compacted });
@@ -259,6 +261,7 @@ export class Node {
     if (vouches(output)) this.#host.disk.touch();
     this.#answers.sendNow(output.sendNow, answering);
     if (output.softState) this.#softStateChanged(output.softState);
+    if (this.#soft.role !== 'leader') this.#answers.endProposals();
     this.#clients.dropped(output.dropped, nowMs + this.#options.heartbeatIntervalMs);
 
     if (output.persist) this.#write(output.persist);
@@ -270,10 +273,11 @@ export class Node {
       this.#checkpoints.compact(compacted, this.#raft.confStateAt(compacted));
     }
     const release = () => this.#answers.release(answering, output.sendAfterPersist);
-    const wrote = output.persist !== null || flushed || compacted !== null;
-    if (wrote) this.#sync(release, output.persist?.sequence);
-    else if (output.sendAfterPersist.length > 0 && this.#syncsInFlight > 0) this.#sync(release);
+    const { persist } = output;
+    if (persist !== null || output.sendAfterPersist.length > 0) this.#host.disk.gate(release);
     else release();
+    const confirms = this.#confirming.confirms(persist, this.#soft.role);
+    if (confirms || flushed || compacted !== null) this.#sync(persist?.sequence);
 
     for (const result of results) this.#options.onApplied?.(result);
     this.#clients.answer(results, output, this.machine.appliedIndex);
@@ -338,8 +342,8 @@ export class Node {
     this.#options.onMembers?.();
   }
 
-  /** Calls `then` when everything written so far is durable. */
-  #sync(then: () => void, sequence?: number): void {
+  /** Asks for word that everything written so far is durable, with this batch. */
+  #sync(sequence?: number, then?: () => void): void {
     this.#syncsInFlight++;
     const { flushedIndex } = this.#checkpoints;
     this.#host.disk.sync((error) => {
@@ -348,11 +352,12 @@ export class Node {
       this.#syncsInFlight--;
       this.#checkpoints.durable(flushedIndex);
       if (sequence !== undefined) this.#inputs.push({ type: 'persisted', sequence });
-      then();
-      // A follower has said with `then` what it wrote for; the core hears of it with what comes
-      // next.
+      then?.();
+      // A follower has said already what it wrote for, a leader waits for its peers as well: the
+      // core hears of it with what comes next.
       const waits = this.#clients.writesQueued || this.#heldInputs.length > 0;
-      if (waits || this.#soft.role !== 'follower') this.#turns.schedule();
+      const mayWait = this.#soft.role === 'follower' || this.#raft.needsPeers;
+      if (waits || !mayWait) this.#turns.schedule();
     });
   }
 
@@ -366,9 +371,9 @@ export class Node {
   }
 
   #expire(nowMs: number): void {
-    const { electionTimeoutMs } = this.#options;
+    const { electionTimeoutMs, heartbeatIntervalMs } = this.#options;
     this.#clients.expire(nowMs, this.#soft, electionTimeoutMs);
-    this.#answers.expire(nowMs - electionTimeoutMs);
+    this.#answers.expire(nowMs - electionTimeoutMs, nowMs - 2 * heartbeatIntervalMs);
   }
 
   #setAlarm(nowMs: number, { deadlineMs }: Output): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Entry } from './message.ts';
 import { ELECTION_MS, entry } from './testing.ts';
-import { append, B, logOfTerms, Solo } from './testing_solo.ts';
+import { append, B, logOfTerms, ME, Solo } from './testing_solo.ts';
 
 function terms(solo: Solo): number[] {
   return solo.member.disk.log.map(({ term }) => term);
@@ -170,4 +170,26 @@ test('a leader’s word postpones the election', () => {
   solo.receive(append());
   expect(solo.member.deadlineMs).toBeGreaterThanOrEqual(1.5 * ELECTION_MS);
   expect(solo.status.leader).toBe(B);
+});
+
+describe('a commit notice', () => {
+  const notice = (term: number, commit: number) =>
+    ({ type: 'commit', from: B, to: ME, term, epoch: 1, commit }) as const;
+
+  test('commits what is known to equal the log of this leader, no more, unanswered', () => {
+    const solo = new Solo({ log: logOfTerms(1, 1, 1) });
+    solo.receive(append({ prevIndex: 1, prevTerm: 1, entries: [entry(2, 1)] }));
+    const before = solo.member.outputs.length;
+    solo.receive(notice(1, 3));
+    expect(solo.status.commit).toBe(2);
+    const said = solo.member.outputs.slice(before);
+    expect(said.flatMap((o) => [...o.sendNow, ...o.sendAfterPersist])).toEqual([]);
+  });
+
+  test('of a later leader commits nothing before that one has compared logs', () => {
+    const solo = new Solo({ log: logOfTerms(1, 1) });
+    solo.receive(append({ prevIndex: 2, prevTerm: 1, entries: [] }));
+    solo.receive(notice(2, 2));
+    expect(solo.status).toMatchObject({ term: 2, leader: B, commit: 0 });
+  });
 });

@@ -1,7 +1,7 @@
 /** The follower's side of replication (thesis §3.5, §3.6). */
 import { assert } from '../lib/assert.ts';
 import { hasBug } from './bugs.ts';
-import type { AppendReply, AppendRequest, Entry, MemberId } from './message.ts';
+import type { AppendReply, AppendRequest, CommitNotice, Entry, MemberId } from './message.ts';
 import { becomeFollower } from './roles.ts';
 import { envelope, isHardStateDurable, isLeader, type RaftState } from './state.ts';
 
@@ -18,6 +18,14 @@ export function handleAppend(state: RaftState, message: AppendRequest): void {
   state.log.commitTo(Math.min(message.commit, comparedTo));
   acknowledge(state, message.from, message.round, Math.max(lastNew, state.log.commit));
   if (message.quiesce) state.quiescent = isCaughtUp(state, message);
+}
+
+/** A leader's word without entries: it holds for what is known to equal its log. */
+export function handleCommit(state: RaftState, { from, commit }: CommitNotice): void {
+  followLeader(state, from);
+  const { term, verified, log } = state;
+  const equalUpTo = verified.term === term ? verified.index : 0;
+  log.commitTo(Math.min(commit, equalUpTo));
 }
 
 /** A leader of our term spoke: whoever else we thought of, it is the one (E1). */

@@ -148,6 +148,16 @@ export interface ProposeRequest extends Envelope {
   readonly proposals: readonly Uint8Array[];
 }
 
+/**
+ * A leader's word on proposals that came through the receiver: they are committed, as is all of
+ * its log up to `commit`, which the leader knows to be equal to its own. Spares the append and the
+ * acknowledgement that would tell the receiver's clients; a heartbeat of etcd-io/raft says as much.
+ */
+export interface CommitNotice extends Envelope {
+  readonly type: 'commit';
+  readonly commit: number;
+}
+
 /** A member asks the leader to hand leadership to `transferee`. */
 export interface TransferRequest extends Envelope {
   readonly type: 'transfer';
@@ -164,4 +174,5 @@ export type Message =
   | ReadRequest
   | ReadReply
   | ProposeRequest
+  | CommitNotice
   | TransferRequest;

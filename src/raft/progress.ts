@@ -37,8 +37,10 @@ export class Progress {
    * Since when the peer could have been told of a commit that it does not know; null: it knows all.
    */
   commitOwedMs: number | null = null;
-  /** The last entry that was proposed through this peer: its clients wait for the commit. */
+  /** The last entry that was proposed through this peer. */
   proposedIndex = 0;
+  /** Its clients wait to hear that this one is committed. */
+  proposalOpen = false;
   /** The newest round the peer answered. */
   roundAcked = 0;
   /** When it last answered in this term. */

@@ -23,13 +23,19 @@ export function propose(state: RaftState, proposals: readonly Proposal[]): void 
   state.outbox.sendNow({ ...base, type: 'propose', proposals: forwarded });
 }
 
-/** Another member's. It re-sends by its own rule, so nothing is said about what is not taken. */
+/**
+ * Another member's. It re-sends by its own rule, so nothing is said about what is not taken. It
+ * hears when what was taken is committed.
+ */
 export function handleProposeRequest(state: RaftState, message: ProposeRequest): void {
   if (!isLeader(state)) return;
   const proposals = message.proposals.map((data) => ({ kind: EntryKind.normal, data }));
   const taken = appendProposals(state, proposals);
   const progress = state.progress.get(message.from);
-  if (taken > 0 && progress !== undefined) progress.proposedIndex = state.log.lastIndex;
+  if (progress === undefined) return;
+  // Nothing taken: it is told so at once.
+  progress.proposedIndex = taken > 0 ? state.log.lastIndex : 0;
+  progress.proposalOpen = true;
 }
 
 /** Appends in order as far as possible, so that a later proposal never overtakes a refused one. */

@@ -16,10 +16,10 @@ import { wake } from './quiescence.ts';
 import { addRead } from './reads.ts';
 import { receive } from './receive.ts';
 import { pruneConfigHistory } from './reconfigure.ts';
-import { confStateAt } from './replication.ts';
+import { confStateAt, needsPeers } from './replication.ts';
 import { settle, takeBatch, takeSoftState } from './settle.ts';
 import { handleSnapshotStatus } from './snapshots.ts';
-import { armElectionTimer, type RaftState, startState } from './state.ts';
+import { armElectionTimer, isLeader, type RaftState, startState } from './state.ts';
 import type { InitialState, LogReader } from './storage.ts';
 import { deadlineMs, isSoleVoter } from './timers.ts';
 import { transferLeadership } from './transfer.ts';
@@ -94,11 +94,16 @@ export class Raft {
     const { role, log, pendingReads, transfer, progress } = this.#state;
     if (role !== 'leader' || log.commit < log.lastIndex) return false;
     if (pendingReads.length > 0 || transfer !== null) return false;
-    for (const { state, next, proposedIndex, commitSent } of progress.values()) {
-      if (state !== 'replicate' || next <= log.lastIndex) return false;
-      if (proposedIndex > commitSent) return false; // Its clients wait to hear of the commit.
+    for (const { state, next, proposalOpen } of progress.values()) {
+      if (state !== 'replicate' || next <= log.lastIndex || proposalOpen) return false;
     }
     return true;
+  }
+
+  /** A leader that can commit nothing before a peer answers: word of its own disk may wait. */
+  get needsPeers(): boolean {
+    const { log } = this.#state;
+    return isLeader(this.#state) && log.commit < log.lastIndex && needsPeers(this.#state);
   }
 
   /** The configuration that was current at an index which is applied and not compacted away. */

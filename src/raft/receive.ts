@@ -1,6 +1,6 @@
 /** A message comes in: who sent it and in which term decide whether it is heard at all. */
 import { unreachable } from '../lib/assert.ts';
-import { answerEarlierTerm, handleAppend } from './append.ts';
+import { answerEarlierTerm, handleAppend, handleCommit } from './append.ts';
 import { hasBug } from './bugs.ts';
 import {
   handleTimeoutNow,
@@ -62,6 +62,7 @@ function adoptTerm(state: RaftState, message: Message): boolean {
       if (message.pre && message.granted) return true; // Ours, as it would be.
       break;
     case 'append':
+    case 'commit':
     case 'snapshot':
       becomeFollower(state, message.term, message.from);
       return true;
@@ -108,6 +109,8 @@ function handle(state: RaftState, message: Message): void {
       return handleReadReply(state, message);
     case 'propose':
       return handleProposeRequest(state, message);
+    case 'commit':
+      return handleCommit(state, message);
     case 'transfer':
       return startTransfer(state, message.transferee);
     default:

@@ -50,9 +50,7 @@ export function advanceCommit(state: RaftState): boolean {
   const { log } = state;
   // Our own copy counts only once it is on our disk (thesis §10.2.1).
   const own = hasBug(state, 'leader-counts-unpersisted') ? log.lastIndex : log.durableIndex;
-  const index = quorumReached(countedOn(state), (id) =>
-    id === state.id ? own : (state.progress.get(id)?.match ?? 0),
-  );
+  const index = reachedWith(state, own);
   if (!Number.isFinite(index) || index <= log.commit) return false;
   // An entry of an earlier term may still be replaced although a majority holds it; it is committed
   // by one of our term that follows it (thesis §3.6.2, figure 3.7).
@@ -63,6 +61,18 @@ export function advanceCommit(state: RaftState): boolean {
   log.commitTo(reached);
   releaseCommitted(state);
   return true;
+}
+
+/** What a quorum holds, if the leader's own copy reaches that far. */
+function reachedWith(state: RaftState, own: number): number {
+  return quorumReached(countedOn(state), (id) =>
+    id === state.id ? own : (state.progress.get(id)?.match ?? 0),
+  );
+}
+
+/** Nothing more can be committed before another member answers, whatever our own disk says. */
+export function needsPeers(state: RaftState): boolean {
+  return reachedWith(state, state.log.lastIndex) <= state.log.commit;
 }
 
 /**
@@ -119,6 +129,7 @@ function releaseCommitted(state: RaftState): void {
 function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
   const { log } = state;
   const { appendBytesMax, inflightAppendsMax } = state.options;
+  answerProposals(state, id, progress);
   let lifeSignDue = state.roundStarted;
   while (!progress.isPaused(inflightAppendsMax) && progress.next <= log.lastIndex) {
     const prevIndex = progress.next - 1;
@@ -136,6 +147,15 @@ function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
     sendAppend(state, id, progress.match, []);
     progress.sent(progress.match, state.nowMs);
   }
+}
+
+/** Tells a peer, once it holds them, that what its clients proposed is committed. */
+function answerProposals(state: RaftState, to: MemberId, progress: Progress): void {
+  const commit = Math.min(state.log.commit, progress.match);
+  if (!progress.proposalOpen || commit < progress.proposedIndex) return;
+  progress.proposalOpen = false;
+  progress.commitSent = Math.max(progress.commitSent, commit);
+  state.outbox.sendNow({ ...envelope(state, to), type: 'commit', commit });
 }
 
 /**
@@ -157,8 +177,7 @@ export function commitDueMs(state: RaftState, progress: Progress): number | null
     return null;
   }
   progress.commitOwedMs ??= state.nowMs;
-  const isAwaited = progress.proposedIndex > progress.commitSent;
-  return progress.commitOwedMs + (isAwaited ? 0 : (state.options.commitDelayMs ?? 0));
+  return progress.commitOwedMs + (state.options.commitDelayMs ?? 0);
 }
 
 /**

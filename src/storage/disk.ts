@@ -90,6 +90,15 @@ export class SqlDisk implements MemberDisk {
     return index === this.#snapshot.index ? this.#snapshot.term : this.#log.term(index);
   }
 
+  /**
+   * At once: what is sent after a write waits at the platform's output gate until the write is
+   * durable, and is dropped with the instance when it fails. (Answers to fetch and to RPC, messages
+   * on WebSockets, requests.) An event less than to wait for `sync`.
+   */
+  gate(send: () => void): void {
+    send();
+  }
+
   sync(done: (error: Error | null) => void): void {
     this.#durability.sync().then(
       () => done(null),

@@ -36,6 +36,11 @@ export interface MemberDisk extends LogReader {
   /** Forgets entries up to and including meta.index, at once or in larger steps. */
   compact(meta: SnapshotMeta): void;
   /**
+   * Calls `send`, and lets nothing that it sends leave before everything written so far is durable.
+   * When that fails nothing leaves, and the instance ends.
+   */
+  gate(send: () => void): void;
+  /**
    * Calls back when everything written before the call is durable; with an error when that failed
    * (the member then stops).
    */

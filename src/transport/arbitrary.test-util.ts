@@ -87,6 +87,7 @@ const MESSAGES: {
     ...envelope,
     proposals: fc.array(data, { maxLength: 4 }),
   }),
+  commit: fc.record({ type: fc.constant('commit'), ...envelope, commit: count }),
   transfer: fc.record({ type: fc.constant('transfer'), ...envelope, transferee: id }),
 };
 

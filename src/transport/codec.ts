@@ -68,6 +68,7 @@ const LAYOUTS: readonly { readonly type: Message['type']; readonly fields: reado
   ]),
   layout('propose', [['proposals', 'p']]),
   layout('transfer', [['transferee', 's']]),
+  layout('commit', [['commit', 'n']]),
 ];
 
 /**

@@ -66,6 +66,8 @@ function detailsOf(message: Message): string {
       );
     case 'propose':
       return message.proposals.map((data) => textOf(data)).join(' ');
+    case 'commit':
+      return `up to ${message.commit}`;
     case 'transfer':
       return `to ${numberOf(message.transferee)}`;
     default:

@@ -29,6 +29,7 @@ function openDisk(): { disk: InstanceDisk; durable: DiskImage; transactions: Dis
     beforeCall: () => {},
     beforeBatch: () => {},
     sync: (changes) => transactions.push([...changes]),
+    reset: () => {},
   });
   return { disk, durable, transactions };
 }

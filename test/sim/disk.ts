@@ -16,6 +16,8 @@ export interface DiskObserver {
   beforeBatch(batch: PersistBatch): void;
   /** Everything written since the last sync is one transaction: make it durable some time. */
   sync(changes: readonly DiskChange[], done: (error: Error | null) => void): void;
+  /** A write failed that nobody waits for: the platform resets the instance. */
+  reset(error: Error): void;
 }
 
 /** The database as one instance of a member sees it. */
@@ -24,6 +26,7 @@ export class InstanceDisk implements MemberDisk {
   readonly state: StateStore;
   readonly #observer: DiskObserver;
   #transaction: DiskChange[] = [];
+  #syncsInFlight = 0;
 
   constructor(live: DiskImage, observer: DiskObserver) {
     this.live = live;
@@ -73,22 +76,32 @@ export class InstanceDisk implements MemberDisk {
     return must(this.live.termAt(index), `the term of entry ${index} is not on disk`);
   }
 
+  /** The platform calls at once and holds what is sent: here the call itself waits. */
+  gate(send: () => void): void {
+    if (this.#transaction.length === 0 && this.#syncsInFlight === 0) return send();
+    this.sync((error) => {
+      if (error !== null) this.#observer.reset(error);
+      else send();
+    });
+  }
+
   sync(done: (error: Error | null) => void): void {
     this.#observer.beforeCall('sync');
     const changes = this.#transaction;
     this.#transaction = [];
-    this.#observer.sync(changes, done);
+    this.#syncsInFlight++;
+    this.#observer.sync(changes, (error) => {
+      this.#syncsInFlight--;
+      done(error);
+    });
   }
 
   /**
    * The event is over. The platform commits what is left of it as a transaction of its own, without
    * being asked; so two events never share one. When that fails it resets the instance.
    */
-  seal(reset: (error: Error) => void): void {
-    if (this.#transaction.length === 0) return;
-    this.sync((error) => {
-      if (error !== null) reset(error);
-    });
+  seal(): void {
+    if (this.#transaction.length > 0) this.gate(() => {});
   }
 
   #change(change: DiskChange): void {

@@ -107,6 +107,7 @@ export class Instance implements RuntimeHost {
       beforeCall: (call) => this.#beforeStorageCall(call),
       beforeBatch: (batch) => this.#beforeBatch(batch),
       sync: (changes, done) => owner.sync(this, changes, done),
+      reset: (error) => this.fatal(error),
     });
     this.links = this.#counted(links(this));
     this.prng = world.fork();
@@ -172,7 +173,7 @@ export class Instance implements RuntimeHost {
     try {
       run();
       this.#finishEvent();
-      if (this.alive) this.disk.seal((error) => this.fatal(error));
+      if (this.alive) this.disk.seal();
       if (this.alive && this.#running !== null) this.#observer.stepped(this);
     } catch (error) {
       this.fatal(error instanceof Error ? error : new Error(String(error)));

@@ -166,6 +166,7 @@ export class Nemesis {
       ['snapshot'],
       ['voteReply'],
       ['read', 'readReply'],
+      ['commit'],
     ] as const);
     const delayMs = this.#world.plan.electionTimeoutMs * pick(this.#prng, [0.3, 1, 2]);
     this.#forAWhile(

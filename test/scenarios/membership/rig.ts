@@ -93,6 +93,7 @@ export class Rig {
           for (const change of changes) durable.apply(change);
           done(null);
         }),
+      reset: () => {},
     });
     const host: NodeHost = {
       disk,
