@@ -90,10 +90,11 @@ export const limits = {
    */
   logCacheBytesMax: 8 * 1024 * 1024,
   /**
-   * Commands applied in memory before their state rows are written together: a key that is written
-   * more than once meanwhile costs one row, and a flush of this size takes a few milliseconds.
+   * Commands applied in memory before their state rows are written together, at most: a key that is
+   * written more than once meanwhile costs one row, keys near each other one page of the database.
+   * A flush of this size takes ten milliseconds.
    */
-  overlayCommandsMax: 1_024,
+  overlayCommandsMax: 4_096,
   overlayBytesMax: 4 * 1024 * 1024,
   /** A packed row of history. Small enough to decode quickly, large enough to make rows rare. */
   historyRowBytes: 64 * 1024,

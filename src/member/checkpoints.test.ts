@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { limits } from '../config.ts';
+import { seededPrng } from '../lib/prng.ts';
 import type { ConfState, Entry, SnapshotMeta } from '../raft/message.ts';
 import { StateMachine } from '../state/machine.ts';
 import { MemoryStateStore } from '../state/memory_store.ts';
@@ -25,7 +26,7 @@ class Rig {
       term: () => 7,
       compact: (meta: SnapshotMeta) => void this.compacted.push(meta),
     } as unknown as MemberDisk;
-    const policy = { snapshotCount: 10, snapshotCatchUpEntries: 5 };
+    const policy = { snapshotCount: 10, snapshotCatchUpEntries: 5, prng: seededPrng(1) };
     this.checkpoints = new Checkpoints(disk, policy, 0, 0);
   }
 

@@ -1,4 +1,5 @@
 import { limits } from '../config.ts';
+import type { Prng } from '../lib/prng.ts';
 import type { ConfState, Entry } from '../raft/message.ts';
 import type { OpenSnapshot, StateMachine } from '../state/machine.ts';
 import type { MemberDisk } from '../storage/member_disk.ts';
@@ -8,6 +9,7 @@ export interface CheckpointPolicy {
   readonly snapshotCount: number;
   /** Entries kept behind the compaction point for slow followers. */
   readonly snapshotCatchUpEntries: number;
+  readonly prng: Prng;
 }
 
 /**
@@ -23,6 +25,8 @@ export class Checkpoints {
   #durableIndex = 0;
   #compactedIndex: number;
   #logBytes = 0;
+  /** How much of what may gather before a flush does, until the next one. */
+  #flushShare: number;
   /** Snapshots on their way to peers: what follows them must be there when they have arrived. */
   readonly #open = new Set<OpenSnapshot>();
   /** The core knows the configurations from here on: those before it are of an earlier instance. */
@@ -37,6 +41,7 @@ export class Checkpoints {
     this.#confIndex = confIndex;
     this.#disk = disk;
     this.#policy = policy;
+    this.#flushShare = drawShare(policy.prng);
     this.#compactedIndex = compactedIndex;
   }
 
@@ -47,13 +52,18 @@ export class Checkpoints {
 
   /** @returns whether there was enough to be worth it */
   flushIfDue(machine: StateMachine): boolean {
-    if (!machine.needsFlush) return false;
+    if (!machine.needsFlush(this.#flushShare)) return false;
     this.flush(machine);
     return true;
   }
 
+  /**
+   * A flush holds a member up for some ten milliseconds. All apply the same, so they would flush at
+   * once; while only one does, the others can be a majority.
+   */
   flush(machine: StateMachine): void {
     machine.flush();
+    this.#flushShare = drawShare(this.#policy.prng);
     this.#flushedIndex = machine.appliedIndex;
   }
 
@@ -111,4 +121,8 @@ export class Checkpoints {
     for (const source of this.#open) source.close();
     this.#open.clear();
   }
+}
+
+function drawShare(prng: Prng): number {
+  return (1 + prng.next()) / 2;
 }

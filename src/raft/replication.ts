@@ -24,8 +24,19 @@ export function appendEntry(state: RaftState, kind: EntryKind, data: Uint8Array)
  * Sends every peer what it may be sent: entries within its window, or a sign of life if one is due.
  */
 export function replicate(state: RaftState): void {
-  for (const [id, progress] of state.progress) replicateTo(state, id, progress);
+  for (const [id, progress] of inOrder(state)) replicateTo(state, id, progress);
   state.roundStarted = false;
+}
+
+/**
+ * Those first whose clients wait: they cannot be answered before that member holds their entries,
+ * whereas of the others any majority will do. (On a machine with few processors the first one runs
+ * before the second has heard anything.)
+ */
+function inOrder(state: RaftState): readonly (readonly [MemberId, Progress])[] {
+  const peers = [...state.progress];
+  if (!peers.some(([, { proposalOpen }]) => proposalOpen)) return peers;
+  return peers.sort(([, a], [, b]) => Number(b.proposalOpen) - Number(a.proposalOpen));
 }
 
 /** A peer's answer to an append or a snapshot, of our term. */

@@ -88,7 +88,7 @@ describe('compaction', () => {
     const value = 'x'.repeat(1_000);
     for (let i = 0; i < 1_000; i++) {
       member.put(`hot${i % 3}`, `${i}${value}`);
-      if (member.machine.needsFlush) member.machine.flush();
+      if (member.machine.needsFlush()) member.machine.flush();
     }
     member.machine.flush();
     expect(member.store.sizeBytes()).toBeGreaterThan(1_000_000);

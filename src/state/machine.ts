@@ -142,13 +142,13 @@ export class StateMachine {
   }
 
   /**
-   * Enough has gathered in memory. Changes of members do not wait: one that was removed goes as
-   * soon as somebody knows it, who must not need its vote again after a restart.
+   * Enough has gathered in memory: this share of the most. Changes of members do not wait: one that
+   * was removed goes as soon as somebody knows it, who must not need its vote after a restart.
    */
-  get needsFlush(): boolean {
+  needsFlush(share = 1): boolean {
     return (
-      this.#unflushedCommands >= limits.overlayCommandsMax ||
-      this.#parts.unflushedBytes >= limits.overlayBytesMax ||
+      this.#unflushedCommands >= share * limits.overlayCommandsMax ||
+      this.#parts.unflushedBytes >= share * limits.overlayBytesMax ||
       this.#parts.members.table.dirtyBytes > 0
     );
   }

@@ -308,9 +308,10 @@ export class Instance implements RuntimeHost {
     if (this.state === 'superseded' && !this.unfenced) {
       this.#world.coverage.add('zombiesThatReachedStorage');
       // A follower knows what is committed of a leader who has said so already; with its rows
-      // refused the log that it counts in is not the one on disk.
+      // refused, or not written yet, the log that it counts in is not the one on disk.
       const role = this.#running?.node.status.raft.role;
-      const isOwnWord = call !== 'batch' || role === 'leader';
+      const isBeforeRows = call === 'batch' || call === 'touch';
+      const isOwnWord = !isBeforeRows || role === 'leader';
       if (isOwnWord) this.#guarded(() => this.#observer.dying(this));
       this.#end(`superseded at ${call}`);
       throw new SupersededSignal(call);
