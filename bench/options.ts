@@ -72,7 +72,8 @@ the same over sessions, against the best that etcd's gateway has done.
   --value-bytes N         size of a value (default: 256)
   --json FILE             also writes everything as JSON
   --chart FILE            also draws throughput against latency, as SVG
-  --bounds                also an empty Worker and an empty object: the runtime's own limit
+  --bounds                also the runtime's own limit: an empty Worker, an empty object, a row,
+                          another process, a row in three processes
   --no-sessions           without the part about sessions, which etcd does not have
   --no-grpc               without the part about puts by gRPC
   --builtin               the built-in load generator even where wrk is installed

@@ -29,7 +29,7 @@ export function renderReport({ facts, results: list, sessions, grpc, bounds }: R
     parts.push(`Puts by gRPC, ${what}`, renderRows(grpcRows(grpc)));
   }
   if (bounds.length > 0) {
-    const what = 'a Worker alone, one that asks an object, and one whose object writes a row';
+    const what = 'a Worker, one that asks an object, a row, another process, a row in three';
     parts.push(`The runtime's own limit: ${what}`, renderRows(boundRows(bounds)));
   }
   if (puts.some(({ rowsPerPut }) => rowsPerPut.some((entry) => entry.rowsPerPut !== null))) {

@@ -8,11 +8,12 @@ import { cpuUsPerRequest, median } from '../summary.ts';
 import { findFirstPort, type System } from '../system.ts';
 
 /**
- * What the runtime itself takes: a Worker that answers at once, one that asks an object first, and
- * one whose object writes a row and waits until that is durable. Three processes each, as members
- * are, but nothing is replicated.
+ * What the runtime itself takes: a Worker that answers at once, one that asks an object first, one
+ * whose object writes a row and waits until that is durable, one whose object asks that of another
+ * process, and one that answers when two of three processes have a row. Three processes each, as
+ * members are; the last two do what a read and a put need of the runtime, and nothing else.
  */
-export const boundNames = ['worker', 'object', 'durable'] as const;
+export const boundNames = ['worker', 'object', 'durable', 'asked', 'replicated'] as const;
 export type BoundName = (typeof boundNames)[number];
 
 export interface BoundSummary {
@@ -86,7 +87,8 @@ async function startBound(bound: BoundName): Promise<System> {
     const ports = Array.from({ length: size }, (_, i) => first + i);
     for (const port of ports) {
       const persistPath = join(dataDir, String(port));
-      const bindings = { BOUND: bound };
+      const others = port === first ? ports.slice(1) : [first];
+      const bindings = { BOUND: bound, PEERS: JSON.stringify(others.map((at) => memberUrl(at))) };
       running.push(await startWorkerd({ script, bindings, persistPath, port, onLine: () => {} }));
     }
     const members = ports.map((port, i) => {

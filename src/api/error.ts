@@ -195,6 +195,15 @@ export class EtcdError extends Error {
     return new EtcdError(code, message);
   }
 
+  /**
+   * As another process tells it. A later release may know codes that this one does not: such a one,
+   * and a success that is told as a failure, is `otherwise`.
+   */
+  static told(code: number, message: string, otherwise: Code = Code.unknown): EtcdError {
+    const known = Object.values(Code).find((each) => each === code);
+    return new EtcdError(known === undefined || known === Code.ok ? otherwise : known, message);
+  }
+
   /** The same text under another code: what locks and elections do to the errors of the store. */
   withCode(code: Code): EtcdError {
     return new EtcdError(code, this.message);

@@ -1,15 +1,6 @@
 import type { CallContext } from '../api/call.ts';
 import { Code, EtcdError } from '../api/error.ts';
-
-/** Milliseconds in gRPC's units: hours, minutes, seconds, milli-, micro- and nanoseconds. */
-const UNIT_MS: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1_000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-};
+import { grpcTimeoutMs } from '../api/grpc_timeout.ts';
 
 const BEARER = /^bearer /i;
 
@@ -51,11 +42,9 @@ export function pageContext(request: Request, mayUseCookie: boolean): CallContex
 /** The call's own deadline; none when the header is absent, empty or zero, as in grpc-gateway. */
 function timeoutOf(header: string | null): number | null {
   if (header === null || header === '') return null;
-  const match = /^([+-]?\d{1,19})([HMSmun])$/.exec(header);
-  const unit = match?.[2] === undefined ? undefined : UNIT_MS[match[2]];
-  if (match === null || unit === undefined) {
+  const timeoutMs = grpcTimeoutMs(header, /^[+-]?\d{1,19}$/);
+  if (timeoutMs === null) {
     throw new EtcdError(Code.invalidArgument, `invalid grpc-timeout: ${header}`);
   }
-  const timeoutMs = Number(match[1]) * unit;
   return timeoutMs === 0 ? null : timeoutMs;
 }

@@ -112,6 +112,5 @@ function contextOf(headers: Headers): CallContext {
 /** The gateway's error, which the member has encoded. */
 function errorOf({ body }: CallReply): EtcdError {
   const { code, message } = JSON.parse(body) as { code: number; message: string };
-  const known = Object.values(Code).find((each) => each === code);
-  return new EtcdError(known === undefined || known === Code.ok ? Code.unknown : known, message);
+  return EtcdError.told(code, message);
 }

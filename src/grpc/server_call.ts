@@ -1,6 +1,7 @@
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { Code, EtcdError } from '../api/error.ts';
 import { messageTooLarge } from '../api/error-body.ts';
+import { grpcTimeoutMs } from '../api/grpc_timeout.ts';
 import { limits } from '../config.ts';
 import { concatBytes } from '../lib/bytes.ts';
 import { messageOf } from '../lib/error.ts';
@@ -195,22 +196,12 @@ function inflated(message: Uint8Array, encoding: string | undefined): Uint8Array
   throw new EtcdError(Code.unimplemented, `grpc: Decompressor is not installed for "${encoding}"`);
 }
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  H: 3_600_000,
-  M: 60_000,
-  S: 1_000,
-  m: 1,
-  u: 1e-3,
-  n: 1e-6,
-};
-
 /** @throws EtcdError */
 function timeoutOf(header: string | undefined): number | null {
   if (header === undefined) return null;
-  const match = /^(\d{1,8})([HMSmun])$/.exec(header);
-  const unit = match?.[2] === undefined ? undefined : UNIT_MS[match[2]];
-  if (match === null || unit === undefined) {
+  const timeoutMs = grpcTimeoutMs(header, /^\d{1,8}$/);
+  if (timeoutMs === null) {
     throw new EtcdError(Code.internal, `malformed grpc-timeout: ${header}`);
   }
-  return Math.max(1, Number(match[1]) * unit);
+  return Math.max(1, timeoutMs);
 }

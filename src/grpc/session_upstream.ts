@@ -127,7 +127,7 @@ class SessionCall implements UpstreamCall, Operation {
 
   answered({ response, more, failure }: Answer): void {
     if (this.#over) return;
-    if (failure !== null) return this.#end(errorOf(failure.code, failure.message));
+    if (failure !== null) return this.#end(EtcdError.told(failure.code, failure.message));
     if (response !== null) this.#listener.message(response);
     if (!more) this.#end(null);
   }
@@ -164,11 +164,6 @@ class SessionCall implements UpstreamCall, Operation {
   #leave(): void {
     if (HEAVY.has(this.#method.path)) this.#link?.close();
   }
-}
-
-function errorOf(code: number, message: string): EtcdError {
-  const known = Object.values(Code).find((each) => each === code);
-  return new EtcdError(known === undefined || known === Code.ok ? Code.unknown : known, message);
 }
 
 /** In grpc-go's words, by which etcd's clients know that a write may be repeated. */

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { clusterName, logLevel } from './command-line.ts';
 import { messageOf, UsageError } from './error.ts';
 import { type Environment, flagLines, readFlags } from './flags.ts';
-import { hostInUrl, isLoopback, type Listener, readListenUrls } from './listen_url.ts';
+import { hostInUrl, isLoopback, isOnAll, type Listener, readListenUrls } from './listen_url.ts';
 import { MEMBER_FLAGS } from './member_flags.ts';
 import type { LogLevel } from './output.ts';
 
@@ -89,7 +89,7 @@ function advertised(
   { ETCD_ADVERTISE_CLIENT_URLS: said }: Readonly<Record<string, string>>,
 ): string {
   if (said !== undefined) return said;
-  if (listeners.some(({ host }) => host === '0.0.0.0' || host === '::')) {
+  if (listeners.some(({ host }) => isOnAll(host))) {
     throw new UsageError(
       '--advertise-client-urls is required when --listen-client-urls is set explicitly',
     );

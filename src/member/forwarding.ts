@@ -119,15 +119,10 @@ export class Forwarding {
     // It has just been restarted, and does not lead any more.
     if (reply.call === null) throw EtcdError.of('leaderChanged');
     const result = reply.call;
-    if ('code' in result) throw new EtcdError(codeOf(result.code), result.message);
+    if ('code' in result) throw EtcdError.told(result.code, result.message, Code.internal);
     const response = fromBinary(method.output, result.response);
     // The answer speaks for this member: its header names who was asked.
     const header = this.#host.header(this.#host.machine().revision);
     return Object.assign(response, { header });
   }
-}
-
-/** A later release may know codes that this one does not. */
-function codeOf(code: number): Code {
-  return Object.values(Code).find((known) => known === code) ?? Code.internal;
 }

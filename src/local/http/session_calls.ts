@@ -1,8 +1,9 @@
-import { Code, EtcdError } from '../../api/error.ts';
+import { EtcdError } from '../../api/error.ts';
 import type { Answer } from '../../api/session-answer.ts';
 import type { SessionPath } from '../../api/session-methods.ts';
 import { httpLimits } from '../../config/http.ts';
 import { type Operation, SessionLink } from '../../grpc/session_link.ts';
+import { EMPTY_BYTES } from '../../lib/bytes.ts';
 
 const NOBODY = { token: null, requireLeader: false } as const;
 
@@ -119,11 +120,8 @@ class Call implements Operation {
   }
 
   answered({ response, failure }: Answer): void {
-    if (failure !== null) {
-      const { code, message } = failure;
-      const known = Object.values(Code).find((each) => each === code) ?? Code.unknown;
-      this.#listener.failed(new EtcdError(known, message));
-    } else this.#listener.answered(response ?? new Uint8Array(0));
+    if (failure === null) this.#listener.answered(response ?? EMPTY_BYTES);
+    else this.#listener.failed(EtcdError.told(failure.code, failure.message));
   }
 
   lost(sent: boolean): void {
