@@ -230,7 +230,7 @@ export class Server {
    * said is why.)
    */
   #checkCurrent(): void {
-    if (this.#entrance !== null) this.#sql.run('SELECT value FROM meta WHERE name = ?', 'epoch');
+    if (this.#entrance !== null) this.#sql.row('SELECT value FROM meta WHERE name = ?', 'epoch');
   }
 
   async #start(settings: MemberSettings, disk: SqlDisk): Promise<void> {

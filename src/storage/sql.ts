@@ -34,21 +34,29 @@ export class Sql {
     this.#backend = backend;
   }
 
+  /**
+   * A statement without result: the platform has run it when `exec` returns. (Of one with a result
+   * it would keep a cursor open, and with it the table.)
+   */
   run(query: string, ...bindings: SqlValue[]): void {
-    this.rows(query, ...bindings);
+    this.#count(this.#backend.exec(query, ...bindings));
   }
 
   rows(query: string, ...bindings: SqlValue[]): SqlValue[][] {
     const cursor = this.#backend.exec(query, ...bindings);
     const rows = [...cursor.raw()];
-    this.counters.rowsRead += cursor.rowsRead;
-    this.counters.rowsWritten += cursor.rowsWritten;
+    this.#count(cursor);
     return rows;
   }
 
   /** The first row, or null. */
   row(query: string, ...bindings: SqlValue[]): SqlValue[] | null {
     return this.rows(query, ...bindings)[0] ?? null;
+  }
+
+  #count({ rowsRead, rowsWritten }: SqlCursor): void {
+    this.counters.rowsRead += rowsRead;
+    this.counters.rowsWritten += rowsWritten;
   }
 
   get databaseBytes(): number {

@@ -164,14 +164,21 @@ export function serveSocket(
   });
 }
 
+/** The number comes first, big-endian. By hand: a DataView is dear to make. */
 function encodeMessage(id: number, body: Uint8Array): Uint8Array {
   const message = new Uint8Array(ID_BYTES + body.length);
-  new DataView(message.buffer).setUint32(0, id);
+  message[0] = id >>> 24;
+  message[1] = id >>> 16;
+  message[2] = id >>> 8;
+  message[3] = id;
   message.set(body, ID_BYTES);
   return message;
 }
 
 function decodeMessage(data: unknown): { id: number; body: Uint8Array } | null {
   if (!(data instanceof ArrayBuffer) || data.byteLength < ID_BYTES) return null;
-  return { id: new DataView(data).getUint32(0), body: new Uint8Array(data, ID_BYTES) };
+  const bytes = new Uint8Array(data);
+  let id = 0;
+  for (let i = 0; i < ID_BYTES; i++) id = ((id << 8) | (bytes[i] as number)) >>> 0;
+  return { id, body: bytes.subarray(ID_BYTES) };
 }
