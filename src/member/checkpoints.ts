@@ -41,7 +41,7 @@ export class Checkpoints {
     this.#confIndex = confIndex;
     this.#disk = disk;
     this.#policy = policy;
-    this.#flushShare = drawShare(policy.prng);
+    this.#flushShare = drawShare(policy);
     this.#compactedIndex = compactedIndex;
   }
 
@@ -63,7 +63,7 @@ export class Checkpoints {
    */
   flush(machine: StateMachine): void {
     machine.flush();
-    this.#flushShare = drawShare(this.#policy.prng);
+    this.#flushShare = drawShare(this.#policy);
     this.#flushedIndex = machine.appliedIndex;
   }
 
@@ -123,6 +123,8 @@ export class Checkpoints {
   }
 }
 
-function drawShare(prng: Prng): number {
-  return (1 + prng.next()) / 2;
+/** Where the log is to be short, the state must not be far behind it. */
+function drawShare({ prng, snapshotCount }: CheckpointPolicy): number {
+  const most = Math.min(1, snapshotCount / limits.overlayCommandsMax);
+  return (most * (1 + prng.next())) / 2;
 }

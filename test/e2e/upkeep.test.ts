@@ -65,8 +65,12 @@ describe('a full database', () => {
       expect(Number(dbSize)).toBeLessThan(quota / 2);
     }
     expect(await refusal(put(url, 'small', '1'))).toMatch(FULL);
-    const [raised] = await alarms(url);
-    await call(url, '/v3/maintenance/alarm', { action: 'DEACTIVATE', ...must(raised, 'an alarm') });
+    // Each member that was asked for space, and has none, has raised its own.
+    const raised = await alarms(url);
+    expect(raised.length).toBeGreaterThan(0);
+    for (const alarm of raised) {
+      await call(url, '/v3/maintenance/alarm', { action: 'DEACTIVATE', ...alarm });
+    }
     expect(await alarms(other)).toEqual([]);
     for (let i = 0; i < 10; i++) await put(url, `key${i % 4}`, value);
     await grant();
