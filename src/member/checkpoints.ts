@@ -123,8 +123,11 @@ export class Checkpoints {
   }
 }
 
-/** Where the log is to be short, the state must not be far behind it. */
+/**
+ * Where the log is to be short, the state must not be far behind it; but whoever comes back has to
+ * catch up before the log that it needs is forgotten again.
+ */
 function drawShare({ prng, snapshotCount }: CheckpointPolicy): number {
-  const most = Math.min(1, snapshotCount / limits.overlayCommandsMax);
+  const most = Math.min(1, Math.max(1 / 4, snapshotCount / limits.overlayCommandsMax));
   return (most * (1 + prng.next())) / 2;
 }
