@@ -57,9 +57,9 @@ export class Answers {
     if (messages.length === 0) return;
     this.#send(
       messages.filter((message) => {
-        if (message.type === 'readReply') return !this.#answerWaiting('read', message);
-        if (message.type === 'commit') return !this.#answerWaiting('propose', message);
-        return !isReply(message) || !answerOne(answering, message);
+        if (message.type === 'readReply') return !answerFirst(this.#open, 'read', message);
+        if (message.type === 'commit') return !answerFirst(this.#open, 'propose', message);
+        return !isReply(message) || !answerFirst(answering, 'turn', message);
       }),
     );
   }
@@ -96,13 +96,6 @@ export class Answers {
     for (const { reply } of all) reply([]);
   }
 
-  #answerWaiting(kind: Wait, message: Message): boolean {
-    const at = this.#open.findIndex(({ wait, from }) => wait === kind && from === message.to);
-    const [open] = at < 0 ? [] : this.#open.splice(at, 1);
-    open?.reply([message]);
-    return open !== undefined;
-  }
-
   #takeAll(kind: Wait): Open[] {
     return this.#takeWhere(({ wait }) => wait === kind);
   }
@@ -126,9 +119,10 @@ export class Answers {
   }
 }
 
-function answerOne(answering: Open[], message: Message): boolean {
-  const at = answering.findIndex(({ from }) => from === message.to);
-  const [open] = at < 0 ? [] : answering.splice(at, 1);
+/** The message ends the peer's first request of that kind: it is taken out. */
+function answerFirst(requests: Open[], kind: Wait, message: Message): boolean {
+  const at = requests.findIndex(({ wait, from }) => wait === kind && from === message.to);
+  const [open] = at < 0 ? [] : requests.splice(at, 1);
   open?.reply([message]);
   return open !== undefined;
 }

@@ -3,7 +3,14 @@ import { assert } from '../lib/assert.ts';
 import { hasBug } from './bugs.ts';
 import type { AppendReply, AppendRequest, CommitNotice, Entry, MemberId } from './message.ts';
 import { becomeFollower } from './roles.ts';
-import { envelope, isHardStateDurable, isLeader, type RaftState } from './state.ts';
+import {
+  envelope,
+  isHardStateDurable,
+  isLeader,
+  learnCommit,
+  type RaftState,
+  verifiedIndex,
+} from './state.ts';
 
 /** Takes a leader's entries, its commit index, and its sign of life. The term is ours. */
 export function handleAppend(state: RaftState, message: AppendRequest): void {
@@ -23,9 +30,7 @@ export function handleAppend(state: RaftState, message: AppendRequest): void {
 /** A leader's word without entries: it holds for what is known to equal its log. */
 export function handleCommit(state: RaftState, { from, commit }: CommitNotice): void {
   followLeader(state, from);
-  const { term, verified, log } = state;
-  const equalUpTo = verified.term === term ? verified.index : 0;
-  log.commitTo(Math.min(commit, equalUpTo));
+  learnCommit(state, commit);
 }
 
 /** A leader of our term spoke: whoever else we thought of, it is the one (E1). */
@@ -123,9 +128,7 @@ function isCaughtUp(state: RaftState, message: AppendRequest): boolean {
 
 /** In a term there is one leader, whose log only grows: what was equal once stays so. */
 function verify(state: RaftState, index: number): void {
-  const { term, verified } = state;
-  const known = verified.term === term ? verified.index : 0;
-  state.verified = { term, index: Math.max(known, index) };
+  state.verified = { term: state.term, index: Math.max(verifiedIndex(state), index) };
 }
 
 /**

@@ -8,7 +8,7 @@ import { hasBug } from './bugs.ts';
 import type { MemberId, ReadReply, ReadRequest } from './message.ts';
 import { quorumReached } from './quorum.ts';
 import type { ForwardedReads, PendingRead, RaftState, WaitingRead } from './state.ts';
-import { envelope, hasCommittedInTerm, isLeader } from './state.ts';
+import { envelope, hasCommittedInTerm, isLeader, learnCommit } from './state.ts';
 
 /** A read of this member, wherever the leader is. */
 export function addRead(state: RaftState, id: number): void {
@@ -35,19 +35,9 @@ export function handleReadReply(state: RaftState, message: ReadReply): void {
   if (request === undefined || !isCurrent(state, request)) return;
   if (request.leader !== message.from) return;
   state.forwardedReads.splice(at, 1);
+  // A read index is a commit index.
   learnCommit(state, message.index);
   for (const read of request.reads) state.outbox.answerRead(read.id, message.index);
-}
-
-/**
- * A read index is a commit index of our leader, in our term: what we hold of its log up to there is
- * committed, and the read need not wait for the append that says so.
- */
-function learnCommit(state: RaftState, index: number): void {
-  const { log, verified } = state;
-  if (verified.term !== state.term) return;
-  const known = Math.min(index, verified.index);
-  if (known > log.commit) log.commitTo(known);
 }
 
 /**

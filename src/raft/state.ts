@@ -239,3 +239,16 @@ export function armElectionTimer(state: RaftState): void {
   const jitterMs = Math.floor(prng.next() * electionTimeoutMs);
   state.electionDeadlineMs = state.nowMs + electionTimeoutMs + jitterMs;
 }
+
+/** The log equals that of the leader of our term up to here. */
+export function verifiedIndex({ term, verified }: RaftState): number {
+  return verified.term === term ? verified.index : 0;
+}
+
+/**
+ * A commit index of our leader, in our term, by whatever way it came: what we hold of its log up to
+ * there is committed, and need not wait for the append that says so.
+ */
+export function learnCommit(state: RaftState, index: number): void {
+  state.log.commitTo(Math.min(index, verifiedIndex(state)));
+}
