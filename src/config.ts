@@ -46,10 +46,14 @@ export const limits = {
   appendBytesMax: 1_048_576,
   inflightAppendsMax: 4,
   /**
-   * How long a follower may not know of a commit when no append carries it there (its own clients'
-   * are told at once).
+   * How long a follower may not know of a commit when no append carries it there and no client of
+   * its own waits or watches.
    */
   commitDelayMs: 10,
+  /** How long a leader waits for a majority before it troubles the other peers as well. */
+  thriftDelayMs: 5,
+  /** Entries that come by more at once go to all: in a crowd it counts who is the quickest. */
+  thriftBatchMax: 4,
   /** Requests under way to one peer: appends overlap, and the platform allows few connections. */
   peerRequestsInFlightMax: 4,
   /**
@@ -104,6 +108,11 @@ export const limits = {
    */
   kvCacheEntriesMax: 16_384,
   kvCacheBytesMax: 8 * 1024 * 1024,
+  /**
+   * Summaries of versions (state/version_index.ts), 24 bytes beside each key: of two hundred
+   * thousand keys or so. Members may share the 128 MB of an isolate. An eighth more are the chains.
+   */
+  versionIndexBytesMax: 8 * 1024 * 1024,
   /**
    * Decoded rows of history kept: walking back through versions meets the same row again and again.
    */

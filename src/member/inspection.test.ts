@@ -6,7 +6,7 @@ import { MemberMeter } from './meter.ts';
 import type { Runtime } from './runtime.ts';
 import { ETCD_VERSION } from './version.ts';
 
-const noRows = { raw: () => [], rowsRead: 0, rowsWritten: 0 };
+const noRows = { raw: () => [], toArray: () => [], rowsRead: 0, rowsWritten: 0 };
 
 async function version(runtime: Runtime | null): Promise<unknown> {
   const meter = new MemberMeter(new Sql({ exec: () => noRows, databaseSize: 0 }), () => 0);

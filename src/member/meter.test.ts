@@ -17,7 +17,7 @@ let meter: MemberMeter;
 beforeEach(() => {
   nowMs = 1_000;
   lines = [];
-  const noRows = { raw: () => [], rowsRead: 0, rowsWritten: 0 };
+  const noRows = { raw: () => [], toArray: () => [], rowsRead: 0, rowsWritten: 0 };
   meter = new MemberMeter(new Sql({ exec: () => noRows, databaseSize: 4_096 }), () => nowMs);
   const settings = {
     heartbeatIntervalMs: 100,

@@ -6,6 +6,7 @@ import type { Change } from './mvcc.ts';
 import type { Outcome } from './parts.ts';
 import type { ApplyResult, Origin, Response } from './result.ts';
 import type { V2Change } from './v2/store.ts';
+import { wholeOf } from './version_index.ts';
 
 /**
  * The result of one entry. Most results are looked at by nobody but the proposer: events are made
@@ -34,7 +35,9 @@ export class Applied implements ApplyResult {
   }
 
   get events(): readonly Event[] {
-    this.#events ??= this.#changes.map(({ version, replaced }) => eventOf(version, replaced));
+    this.#events ??= this.#changes.map(({ version, replaced }) =>
+      eventOf(version, wholeOf(replaced)),
+    );
     return this.#events;
   }
 }

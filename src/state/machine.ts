@@ -33,8 +33,9 @@ import { execute, Parts } from './parts.ts';
 import { rowsAt } from './picture.ts';
 import { evaluateRange } from './range.ts';
 import type { ApplyResult, Origin } from './result.ts';
-import { SnapshotWriter } from './snapshot.ts';
+import { SnapshotClosedError, SnapshotWriter } from './snapshot.ts';
 import type { Row, StateStore, TableName } from './store.ts';
+import { NO_SURROUNDINGS } from './surroundings.ts';
 import { evaluateTxn } from './txn.ts';
 import type { V2Reader } from './v2/store.ts';
 import type { LeaseInfo, OpenHash, OpenSnapshot, StateStatus } from './views.ts';
@@ -65,11 +66,11 @@ export class StateMachine {
   #metaBefore: Uint8Array | null = null;
 
   /** Rebuilds the machine from rows alone. @param bugs see bugs.ts; empty but in tests */
-  constructor(store: StateStore, bugs: ReadonlySet<string> = NO_BUGS) {
+  constructor(store: StateStore, bugs = NO_BUGS, surroundings = NO_SURROUNDINGS) {
     this.#store = new GuardedStore(store);
     this.#bugs = bugs;
     const meta = readMeta(this.#store);
-    this.#parts = new Parts(this.#store, meta, bugs);
+    this.#parts = new Parts(this.#store, meta, bugs, surroundings);
     this.#compactor = new Compactor(this.#store, this.#parts.mvcc, meta.progress, bugs);
     this.#origins = meta.origins;
     this.#appliedIndex = meta.appliedIndex;
@@ -125,15 +126,11 @@ export class StateMachine {
     const origin = command === null ? NO_ORIGIN : originOf(command);
     // A change of configuration is proposed once, by a leader, and has a count of its own.
     if (command !== null && !confChange && !this.#isFresh(origin)) return null;
+    const request = command?.request ?? { case: undefined };
     const outcome =
       isVoid(command, term, confChange) && !this.#bugs.has('term-binding-ignored')
         ? VOID
-        : execute(
-            this.#parts,
-            command?.request ?? { case: undefined },
-            command ?? undefined,
-            index,
-          );
+        : execute(this.#parts, request, command ?? undefined, index);
     this.#chain.extend(this.revision, this.#parts.auth.revision, outcome);
     if (confChange && !outcome.error) this.#parts.members.confIndex = index;
     // After an upgrade members have to begin at one place again, see chain.ts.
@@ -336,7 +333,7 @@ export class StateMachine {
     return {
       ...place,
       next: () => {
-        assert(open, 'reading a closed snapshot');
+        if (!open) throw new SnapshotClosedError();
         return writer.next();
       },
       close: () => {

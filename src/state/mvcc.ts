@@ -10,6 +10,7 @@ import { OverlayTable } from './overlay_table.ts';
 import type { RecordedVersion } from './recorded_version.ts';
 import type { RowCodec } from './row_codec.ts';
 import type { KeyRange, StateStore } from './store.ts';
+import type { Surroundings } from './surroundings.ts';
 import {
   comparePlaces,
   decodeVersion,
@@ -20,6 +21,7 @@ import {
   type Version,
   writeVersion,
 } from './version.ts';
+import { VersionIndex, type VersionSummary } from './version_index.ts';
 
 const VERSION_CODEC: RowCodec<Version> = {
   write: writeVersion,
@@ -31,8 +33,11 @@ const VERSION_CODEC: RowCodec<Version> = {
 /** A change and what it replaced: an event before anybody asked for it. */
 export interface Change {
   readonly version: RecordedVersion;
-  /** The live version before; null when the key was created or did not exist. */
-  readonly replaced: Version | null;
+  /**
+   * The live version before, whole when somebody wants to know it; null when the key was created or
+   * did not exist.
+   */
+  readonly replaced: VersionSummary | Version | null;
 }
 
 type MvccMeta = Pick<Meta, 'revision' | 'compactRevision' | 'compactedRevision' | 'keyCount'>;
@@ -52,6 +57,8 @@ export class Mvcc {
   readonly kv: OverlayTable<Version>;
   readonly dead: OverlayTable<Version>;
   readonly history: History;
+  readonly #index: VersionIndex;
+  readonly #surroundings: Surroundings;
   readonly #journal: Journal;
   #revision: number;
   #compactRevision: number;
@@ -62,13 +69,21 @@ export class Mvcc {
   #keyCount: number;
   readonly #bugs: ReadonlySet<string>;
 
-  constructor(store: StateStore, journal: Journal, meta: MvccMeta, bugs: ReadonlySet<string>) {
+  constructor(
+    store: StateStore,
+    journal: Journal,
+    meta: MvccMeta,
+    bugs: ReadonlySet<string>,
+    surroundings: Surroundings,
+  ) {
     this.kv = new OverlayTable(store, 'kv', VERSION_CODEC, journal, {
       entriesMax: limits.kvCacheEntriesMax,
       bytesMax: limits.kvCacheBytesMax,
     });
     this.dead = new OverlayTable(store, 'dead', VERSION_CODEC, journal);
     this.history = new History(store);
+    this.#index = new VersionIndex(surroundings.versionIndexBytesMax);
+    this.#surroundings = surroundings;
     this.#journal = journal;
     this.#revision = meta.revision;
     this.#compactRevision = meta.compactRevision;
@@ -124,8 +139,11 @@ export class Mvcc {
 
   /** Forgets the command's changes; the tables are taken back by the journal. */
   rollback(): void {
+    for (const change of this.#changes) {
+      this.#keyCount -= growthOf(change);
+      this.#index.delete(change.version.key);
+    }
     this.history.truncate(this.#changes.length);
-    for (const change of this.#changes) this.#keyCount -= growthOf(change);
     this.#changes = [];
   }
 
@@ -151,10 +169,14 @@ export class Mvcc {
     return this.kv.get(key);
   }
 
-  put(key: Uint8Array, { value, lease }: NewValue): Change {
+  /** @param whole what is replaced is wanted whole, in any case */
+  put(key: Uint8Array, { value, lease }: NewValue, whole = false): Change {
     const name = mapKey(key);
-    const slot = this.kv.slot(key, name);
-    const old = slot.value;
+    const held = this.kv.held(name);
+    const summarySuffices = held === undefined && !whole && !this.#surroundings.previousWanted();
+    const indexed = summarySuffices ? this.#index.get(key) : null;
+    const slot = held ?? (indexed ? this.kv.unread(name) : this.kv.load(key, name));
+    const old = indexed ?? slot.value;
     const dead = old === null && this.#someDead ? this.dead.get(key, name) : null;
     const revision = this.#revision + 1;
     const before = old ?? dead;
@@ -173,6 +195,7 @@ export class Mvcc {
     const change = this.#record(draft, old);
     if (dead) this.dead.set(key, null, dead, name);
     this.kv.replace(slot, change.version);
+    this.#index.set(key, change.version);
     return change;
   }
 
@@ -182,6 +205,7 @@ export class Mvcc {
     const name = mapKey(key);
     const draft = tombstone(key, this.#revision + 1, this.#changes.length, placeOf(old));
     const change = this.#record(draft, old);
+    this.#index.delete(key);
     this.kv.set(key, null, old, name);
     this.dead.set(key, change.version, null, name);
     this.#someDead = true;
@@ -229,7 +253,7 @@ export class Mvcc {
   }
 
   /** The version of the change is a view on its record in history: the entry's bytes are let go. */
-  #record(draft: Version, replaced: Version | null): Change {
+  #record(draft: Version, replaced: Change['replaced']): Change {
     const change = { version: this.history.append(draft), replaced };
     // Most commands change one key: a list that is pushed to has room for seventeen.
     if (this.#changes.length === 0) this.#changes = [change];

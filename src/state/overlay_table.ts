@@ -2,6 +2,7 @@ import { limits } from '../config.ts';
 import { assert, must } from '../lib/assert.ts';
 import { BinaryWriter } from '../lib/binary.ts';
 import { bytesOfMapKey, mapKey, ownBytes } from '../lib/bytes.ts';
+import { Doorkeeper } from './doorkeeper.ts';
 import type { Journal } from './journal.ts';
 import { isEmptyRange, keyAfter } from './key_range.ts';
 import type { RowCodec } from './row_codec.ts';
@@ -27,6 +28,8 @@ export class OverlayTable<T> {
   readonly #codec: RowCodec<T>;
   readonly #journal: Journal;
   readonly #slots: Slots<T>;
+  /** Null: nothing is remembered. */
+  readonly #doorkeeper: Doorkeeper | null;
   /** In the order in which they became so. */
   #dirty: Slot<T>[] = [];
   /** The names of dirty slots in order; null until a scan asks for it. */
@@ -46,6 +49,7 @@ export class OverlayTable<T> {
     this.#codec = codec;
     this.#journal = journal;
     this.#slots = new Slots(codec, remembered);
+    this.#doorkeeper = remembered === null ? null : new Doorkeeper(remembered.entriesMax);
   }
 
   get name(): TableName {
@@ -67,12 +71,25 @@ export class OverlayTable<T> {
   }
 
   get(key: Uint8Array, name = mapKey(key)): T | null {
-    return (this.#slots.use(name) ?? this.#load(key, name)).value;
+    return (this.#slots.use(name) ?? this.load(key, name)).value;
   }
 
-  /** What is known of the key, for somebody who will {@link replace} it at once. */
-  slot(key: Uint8Array, name: string): Slot<T> {
-    return this.#slots.find(name) ?? this.#load(key, name);
+  /** What memory has of the key, for somebody who will {@link replace} it at once. */
+  held(name: string): Slot<T> | undefined {
+    return this.#slots.find(name);
+  }
+
+  /** The same for a key that is not held, and of which the store has a row that nobody has read. */
+  unread(name: string): Slot<T> {
+    return newSlot<T>(name, null, true);
+  }
+
+  /** The same: what the store has of it. */
+  load(key: Uint8Array, name: string): Slot<T> {
+    const row = this.#store.get(this.#table, key);
+    const slot = newSlot(name, row === null ? null : this.#codec.decode(ownBytes(key), row));
+    if (this.#doorkeeper?.knows(key)) this.#slots.remember(slot);
+    return slot;
   }
 
   /**
@@ -146,6 +163,8 @@ export class OverlayTable<T> {
     const gone: Uint8Array[] = [];
     // One buffer for all rows: hundreds of small ones cost more than what is written to them.
     const writer = new BinaryWriter(this.#bytes);
+    // So that neighbours in a page come one after the other, before the page is put out again.
+    this.#dirty.sort(byName);
     for (const slot of this.#dirty) {
       const { name, value, stored } = slot;
       if (value !== null) rows.push(this.#writeRow(writer, name, value));
@@ -168,14 +187,6 @@ export class OverlayTable<T> {
     this.#codec.write(writer, value);
     const { buffer, length } = writer;
     return { key: buffer.subarray(start, middle), value: buffer.subarray(middle, length) };
-  }
-
-  /** What the store has of the key. */
-  #load(key: Uint8Array, name: string): Slot<T> {
-    const row = this.#store.get(this.#table, key);
-    const slot = newSlot(name, row === null ? null : this.#codec.decode(ownBytes(key), row));
-    this.#slots.remember(slot);
-    return slot;
   }
 
   /** Rows of the store page by page, with what is changed put in their place and between them. */
@@ -251,6 +262,10 @@ export class OverlayTable<T> {
   }
 }
 
-function newSlot<T>(name: string, value: T | null): Slot<T> {
-  return { name, value, stored: value !== null, dirty: false, generation: UNHELD };
+function newSlot<T>(name: string, value: T | null, stored = value !== null): Slot<T> {
+  return { name, value, stored, dirty: false, generation: UNHELD };
+}
+
+function byName(a: Slot<unknown>, b: Slot<unknown>): number {
+  return a.name < b.name ? -1 : 1;
 }

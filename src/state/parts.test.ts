@@ -33,9 +33,12 @@ function picture({ mvcc, leases, alarms }: Parts): unknown {
 /** A put that is noticed to be impossible only after it was made. */
 function breakingPut(key: string): Command['request'] {
   const request = put(key, 'x');
+  let asked = 0;
   Object.defineProperty(request, 'prevKv', {
     get() {
-      throw new TypeError('this evaluator has a bug');
+      // First for what is to be read, then for what is to be answered.
+      if (++asked === 2) throw new TypeError('this evaluator has a bug');
+      return false;
     },
   });
   return { case: 'put', value: request };

@@ -36,6 +36,7 @@ import { type Change, Mvcc } from './mvcc.ts';
 import { evaluateDeleteRange, evaluatePut } from './put.ts';
 import type { Response } from './result.ts';
 import type { StateStore } from './store.ts';
+import { NO_SURROUNDINGS } from './surroundings.ts';
 import { evaluateTxn, hasPut, isReadOnlyTxn } from './txn.ts';
 import {
   deleteRole as deleteV2Role,
@@ -84,9 +85,14 @@ export class Parts {
   readonly v2: V2Store;
   readonly bugs: ReadonlySet<string>;
 
-  constructor(store: StateStore, meta: Meta, bugs: ReadonlySet<string>) {
+  constructor(
+    store: StateStore,
+    meta: Meta,
+    bugs: ReadonlySet<string>,
+    surroundings = NO_SURROUNDINGS,
+  ) {
     this.bugs = bugs;
-    this.mvcc = new Mvcc(store, this.journal, meta, bugs);
+    this.mvcc = new Mvcc(store, this.journal, meta, bugs, surroundings);
     this.leases = new Leases(store, this.journal, bugs);
     this.alarms = new Alarms(store, this.journal);
     this.members = new Members(store, this.journal, meta.confIndex, bugs);

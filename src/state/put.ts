@@ -12,6 +12,7 @@ import { keyRangeOf } from './key_range.ts';
 import { deleteKey, type Leases } from './lease.ts';
 import type { Mvcc } from './mvcc.ts';
 import { toKeyValue, type Version } from './version.ts';
+import { wholeOf } from './version_index.ts';
 
 /**
  * What must hold in the state for a put. Checked for all puts of a transaction before the first
@@ -32,10 +33,11 @@ export function evaluatePut(mvcc: Mvcc, leases: Leases, request: PutRequest): Pu
   const kept = request.ignoreValue || request.ignoreLease ? mvcc.newest(request.key) : null;
   const value = request.ignoreValue && kept ? kept.value : request.value;
   const lease = request.ignoreLease && kept ? kept.lease : request.lease;
-  const { version, replaced } = mvcc.put(request.key, { value, lease });
+  const { version, replaced } = mvcc.put(request.key, { value, lease }, request.prevKv);
   leases.move(version.key, replaced?.lease ?? 0n, lease);
   const response = blankPutResponse();
-  if (request.prevKv && replaced) response.prevKv = toKeyValue(replaced);
+  const previous = request.prevKv ? wholeOf(replaced) : null;
+  if (previous) response.prevKv = toKeyValue(previous);
   return response;
 }
 

@@ -24,6 +24,15 @@ export interface SnapshotPlace {
   readonly term: number;
 }
 
+/** An installed snapshot has taken the place of what was being read. */
+export class SnapshotClosedError extends Error {
+  override readonly name = 'SnapshotClosedError';
+
+  constructor() {
+    super('reading a closed snapshot');
+  }
+}
+
 /**
  * Writes a snapshot as chunks: a header, rows, and a trailer that counts and checks all before it.
  */

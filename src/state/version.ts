@@ -191,8 +191,8 @@ export function detached(version: Version): Version {
   };
 }
 
-export function placeOf(version: Version): Place {
-  return { revision: version.modRevision, sub: version.sub };
+export function placeOf({ modRevision, sub }: Pick<Version, 'modRevision' | 'sub'>): Place {
+  return { revision: modRevision, sub };
 }
 
 /** Negative, zero or positive: the order of history. */

@@ -5,7 +5,7 @@ import type { SnapshotPlace } from './snapshot.ts';
 
 /** A consistent picture of the state, read while later commands go on. */
 export interface OpenSnapshot extends SnapshotPlace {
-  /** The next chunk, or null after the last. */
+  /** The next chunk, or null after the last. @throws SnapshotClosedError */
   next(): Uint8Array | null;
   /** Lets compaction go on. */
   close(): void;

@@ -1,9 +1,6 @@
 import type { KeyRange, Row, StateStore, TableName } from '../state/store.ts';
 import type { MetaTable } from './meta.ts';
-import { blobOf, type Sql, type SqlValue } from './sql.ts';
-
-/** Rows in one INSERT: the platform allows 100 bound values. */
-const ROWS_PER_INSERT = 50;
+import { blobOf, type Sql } from './sql.ts';
 
 /**
  * The state machine's tables in SQLite. Each is (k BLOB PRIMARY KEY, v BLOB) WITHOUT ROWID, which
@@ -104,14 +101,12 @@ export class SqlStateStore implements StateStore {
     return this.#queries.get(table) as Queries;
   }
 
-  #insert({ insertMany, insertOne }: Queries, rows: readonly Row[]): void {
-    let at = 0;
-    for (; at + ROWS_PER_INSERT <= rows.length; at += ROWS_PER_INSERT) {
-      const bindings: SqlValue[] = [];
-      for (const { key, value } of rows.slice(at, at + ROWS_PER_INSERT)) bindings.push(key, value);
-      this.#sql.run(insertMany, ...bindings);
-    }
-    for (const { key, value } of rows.slice(at)) this.#sql.run(insertOne, key, value);
+  /**
+   * One by one: for an INSERT of several rows SQLite first writes every page that it changes to a
+   * journal of its own, so that it could take back the statement alone.
+   */
+  #insert({ insert }: Queries, rows: readonly Row[]): void {
+    for (const { key, value } of rows) this.#sql.run(insert, key, value);
   }
 
   #dropStaged(): void {
@@ -148,7 +143,6 @@ function schemaOf(name: string): string {
 }
 
 function queriesOf(name: string) {
-  const pairs = Array(ROWS_PER_INSERT).fill('(?, ?)').join(', ');
   const from = `FROM ${name} WHERE k >= ?`;
   const between = `${from} AND k < ?`;
   return {
@@ -160,8 +154,7 @@ function queriesOf(name: string) {
     scanFromDown: `SELECT k, v ${from} ORDER BY k DESC LIMIT ?`,
     count: `SELECT count(*) ${between}`,
     countFrom: `SELECT count(*) ${from}`,
-    insertOne: `INSERT OR REPLACE INTO ${name} VALUES (?, ?)`,
-    insertMany: `INSERT OR REPLACE INTO ${name} VALUES ${pairs}`,
+    insert: `INSERT OR REPLACE INTO ${name} VALUES (?, ?)`,
     remove: `DELETE FROM ${name} WHERE k = ?`,
   };
 }

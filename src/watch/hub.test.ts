@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ops, put, txn } from '../state/testing/single.ts';
-import { Client } from './testing/client.ts';
+import { Client, requests } from './testing/client.ts';
 import { Member } from './testing/member.ts';
 
 function putAt(member: Member, key: string, value = ''): void {
@@ -37,6 +37,17 @@ describe('a synced watcher', () => {
     member.write({ case: 'txn', value: txn({ success }) });
     member.apply();
     expect(client.take().slice(2)).toEqual(['0@3 b=0 c=1 a=2 -b', '1@3 b=0 c=1 a=2 -b/2']);
+  });
+
+  it('has events say what was before while somebody asks for it', () => {
+    const member = new Member();
+    const client = new Client(member);
+    client.watch('a', 'z');
+    expect(member.hub.previousWanted).toBe(false);
+    client.watch('b', '', { prevKv: true });
+    expect(member.hub.previousWanted).toBe(true);
+    client.stream.receive(requests.cancel(1n));
+    expect(member.hub.previousWanted).toBe(false);
   });
 
   it('that begins in the future gets nothing before', () => {

@@ -76,6 +76,8 @@ export class Hub {
   #collecting: Watcher[] = [];
   #sliceScheduled = false;
   #keyBytes = 0;
+  /** Watchers that want to know what was before a change. */
+  #previousWanted = 0;
   #eventsSent = 0;
 
   constructor(options: HubOptions) {
@@ -88,6 +90,15 @@ export class Hub {
   /** Synced watchers have been sent everything up to here. */
   get revision(): number {
     return this.#revision;
+  }
+
+  get isWatched(): boolean {
+    return this.#watchers.size > 0;
+  }
+
+  /** Whether events have to say what was before. */
+  get previousWanted(): boolean {
+    return this.#previousWanted > 0;
   }
 
   get stats(): HubStats {
@@ -176,6 +187,7 @@ export class Hub {
     const next = startRevision === 0 || tooEarly ? now : startRevision;
     const watcher = new Watcher(spec, next, outlet);
     this.#watchers.add(watcher);
+    if (watcher.prevKv) this.#previousWanted++;
     this.#keyBytes += watcher.bytes;
     if (next > this.#revision) this.#sync(watcher);
     else this.#addLagging(watcher);
@@ -186,6 +198,7 @@ export class Hub {
     if (!watcher.open) return;
     watcher.open = false;
     this.#watchers.delete(watcher);
+    if (watcher.prevKv) this.#previousWanted--;
     this.#keyBytes -= watcher.bytes;
     if (watcher.synced) this.#synced.delete(watcher);
     else this.#deleteLagging(watcher);

@@ -4,7 +4,8 @@ import { WATCH_BUGS } from './bugs.ts';
 import { Broken } from './testing/checker.ts';
 import { life, live } from './testing/life.ts';
 
-// Batches so small that every bound is met.
+// Batches so small that every bound is met, and so little memory that puts do not read what they
+// replace unless somebody wants to know.
 vi.mock('../config.ts', async (original) => {
   const config = await original<typeof import('../config.ts')>();
   const limits = {
@@ -14,6 +15,9 @@ vi.mock('../config.ts', async (original) => {
     watchReplayEventsMax: 4,
     streamHighWaterBytes: 300,
     watchBufferBytesMax: 900,
+    overlayCommandsMax: 2,
+    kvCacheEntriesMax: 2,
+    versionIndexBytesMax: 1_000,
   };
   return { ...config, limits };
 });

@@ -1,4 +1,5 @@
 import type { Event } from '../../api/gen/kv_pb.ts';
+import { limits } from '../../config.ts';
 import { StateMachine } from '../../state/machine.ts';
 import { MemoryStateStore } from '../../state/memory_store.ts';
 import type { ApplyResult } from '../../state/result.ts';
@@ -20,7 +21,7 @@ export class Member implements ClientHost {
   readonly bugs: ReadonlySet<string>;
   readonly #log: Uint8Array[] = [];
   readonly #store = new MemoryStateStore();
-  #machine = new StateMachine(this.#store);
+  #machine = this.#openMachine();
   #hub: Hub;
   #soon: (() => void)[] = [];
   #later: (() => void)[] = [];
@@ -69,6 +70,7 @@ export class Member implements ClientHost {
       const result = this.machine.apply({ index, term: 1, data });
       if (result) results.push(result);
     }
+    if (this.machine.needsFlush()) this.machine.flush();
     for (const result of results) this.hub.applied(result);
     this.#endOfEvent();
   }
@@ -80,7 +82,7 @@ export class Member implements ClientHost {
     for (const chunk of this.leader.snapshotChunks()) receiver.write(chunk);
     receiver.finish();
     this.#store.stageInstall();
-    this.#machine = new StateMachine(this.#store);
+    this.#machine = this.#openMachine();
     this.hub.restored();
     this.#endOfEvent();
   }
@@ -91,7 +93,7 @@ export class Member implements ClientHost {
    */
   restart(flushed: boolean): void {
     if (flushed) this.#machine.flush();
-    this.#machine = new StateMachine(this.#store);
+    this.#machine = this.#openMachine();
     this.#soon = [];
     this.#later = [];
     this.#hub = this.#newHub();
@@ -112,6 +114,13 @@ export class Member implements ClientHost {
     for (let steps = 0; this.step(); steps++) {
       if (steps > 100_000) throw new Error('the hub is never done');
     }
+  }
+
+  #openMachine(): StateMachine {
+    return new StateMachine(this.#store, undefined, {
+      versionIndexBytesMax: limits.versionIndexBytesMax,
+      previousWanted: () => this.#hub.previousWanted,
+    });
   }
 
   #newHub(): Hub {
