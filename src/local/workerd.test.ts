@@ -1,9 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { freePort } from './ports.ts';
 import { findProcess } from './process.ts';
 import { startWorkerd, type WorkerdProcess, type WorkerdSpec } from './workerd.ts';
 
@@ -88,12 +87,3 @@ describe('startWorkerd', () => {
     expect(process.listenerCount('SIGINT')).toBe(handlers);
   });
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}

@@ -23,6 +23,9 @@ export const compatibilityFlags = ['enable_request_signal'];
  */
 const v8Flags = ['--max-semi-space-size=1'];
 
+/** For a million keys of usual length: here a member has a process to itself, and no 128 MB. */
+const versionIndexBytes = 48 * 1024 * 1024;
+
 export interface WorkerdSpec {
   /** The bundled Worker. */
   readonly script: string;
@@ -103,7 +106,7 @@ export function miniflareOptions(
     script: spec.script,
     compatibilityDate,
     compatibilityFlags,
-    bindings: spec.bindings,
+    bindings: { EDGETCD_VERSION_INDEX_BYTES: String(versionIndexBytes), ...spec.bindings },
     ...(resolver ? { serviceBindings: { RESOLVER: resolver } } : {}),
     ...databaseOptions(spec.persistPath),
     host: HOST,

@@ -5,7 +5,7 @@ import { Answers } from './answers.ts';
 const envelope = (to: MemberId) => ({ from: 'a', to, term: 1, epoch: 1 });
 
 function appendReply(to: MemberId, round = 1): Message {
-  const rest = { accepted: true, index: 1, hintIndex: 0, hintTerm: 0 };
+  const rest = { accepted: true, index: 1, hintIndex: 0, hintTerm: 0, attended: false };
   return { type: 'appendReply', ...envelope(to), round, ...rest };
 }
 function readReply(to: MemberId, id: number): Message {

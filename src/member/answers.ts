@@ -7,7 +7,7 @@ import type { PeerLinks } from './host.ts';
  */
 type Wait = 'turn' | 'propose' | 'read';
 
-interface Open {
+export interface OpenRequest {
   readonly from: MemberId;
   readonly wait: Wait;
   readonly reply: (messages: readonly Message[]) => void;
@@ -32,19 +32,24 @@ function isReply(message: Message): boolean {
  */
 export class Answers {
   readonly #links: PeerLinks;
-  #open: Open[] = [];
+  #open: OpenRequest[] = [];
 
   constructor(links: PeerLinks) {
     this.#links = links;
   }
 
   /** A peer's request with these messages waits for its answer. */
-  open(from: MemberId, messages: readonly Message[], reply: Open['reply'], nowMs: number): void {
+  open(
+    from: MemberId,
+    messages: readonly Message[],
+    reply: OpenRequest['reply'],
+    nowMs: number,
+  ): void {
     this.#open.push({ from, wait: waitOf(messages), reply, sinceMs: nowMs });
   }
 
   /** The requests that this turn works off. */
-  take(): Open[] {
+  take(): OpenRequest[] {
     return this.#takeAll('turn');
   }
 
@@ -53,7 +58,7 @@ export class Answers {
    * the one that proposed, any other reply one of those that this turn works off: that one is taken
    * out of `answering`.
    */
-  sendNow(messages: readonly Message[], answering: Open[]): void {
+  sendNow(messages: readonly Message[], answering: OpenRequest[]): void {
     if (messages.length === 0) return;
     this.#send(
       messages.filter((message) => {
@@ -70,7 +75,7 @@ export class Answers {
   }
 
   /** The disk has what these messages speak of; ends the given requests. */
-  release(answering: readonly Open[], messages: readonly Message[]): void {
+  release(answering: readonly OpenRequest[], messages: readonly Message[]): void {
     let rest = messages;
     for (const { from, reply } of answering) {
       const mine = rest.filter((message) => message.to === from && isReply(message));
@@ -85,7 +90,7 @@ export class Answers {
    * since before `proposedBeforeMs`: what has been taken of them is told with the next append.
    */
   expire(beforeMs: number, proposedBeforeMs: number): void {
-    const isLate = ({ wait, sinceMs }: Open) =>
+    const isLate = ({ wait, sinceMs }: OpenRequest) =>
       sinceMs < (wait === 'propose' ? proposedBeforeMs : beforeMs);
     for (const { reply } of this.#takeWhere(isLate)) reply([]);
   }
@@ -96,11 +101,11 @@ export class Answers {
     for (const { reply } of all) reply([]);
   }
 
-  #takeAll(kind: Wait): Open[] {
+  #takeAll(kind: Wait): OpenRequest[] {
     return this.#takeWhere(({ wait }) => wait === kind);
   }
 
-  #takeWhere(isTaken: (open: Open) => boolean): Open[] {
+  #takeWhere(isTaken: (open: OpenRequest) => boolean): OpenRequest[] {
     const taken = this.#open.filter(isTaken);
     if (taken.length > 0) this.#open = this.#open.filter((open) => !isTaken(open));
     return taken;
@@ -120,7 +125,7 @@ export class Answers {
 }
 
 /** The message ends the peer's first request of that kind: it is taken out. */
-function answerFirst(requests: Open[], kind: Wait, message: Message): boolean {
+function answerFirst(requests: OpenRequest[], kind: Wait, message: Message): boolean {
   const at = requests.findIndex(({ wait, from }) => wait === kind && from === message.to);
   const [open] = at < 0 ? [] : requests.splice(at, 1);
   open?.reply([message]);

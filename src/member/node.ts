@@ -16,14 +16,17 @@ import { Clients } from './clients.ts';
 import { agrees, confStateOf } from './conf_state.ts';
 import { Confirming } from './confirming.ts';
 import { Gathering } from './gathering.ts';
+import { HeldProposals } from './held_proposals.ts';
 import type { NodeHost } from './host.ts';
 import { numberOfId } from './identity.ts';
 import { startInstance } from './instance.ts';
 import { type NodeOptions, type NodeStatus, raftOptions } from './node_options.ts';
 import type { ProposalOutcome } from './proposals.ts';
 import { Replica } from './replica.ts';
+import { SnapshotTransfers } from './snapshot_transfers.ts';
+import { maySendAhead, type Turn } from './turn.ts';
 import { Turns } from './turns.ts';
-import { vouches } from './vouching.ts';
+import { Vouching } from './vouching.ts';
 
 export type { NodeOptions, NodeStatus } from './node_options.ts';
 
@@ -32,13 +35,13 @@ export type { NodeOptions, NodeStatus } from './node_options.ts';
  * which they are driven. Everything that arrives is queued, and a turn works off the queue:
  *
  *   1. step the core with everything queued
- *   2. send what need not wait for the disk (the peers write while this member writes)
+ *   2. send what need not wait for the disk
  *   3. in one stretch: write log rows, apply committed entries, write state rows that are due; send
  *      what speaks of them, which the disk's gate holds back until they are durable; answer clients
  *   4. when the rows are durable: tell the core, if it needs to know
  *
- * While rows are on their way to the disk new proposals gather, and go into one batch after them
- * (group commit); messages, reads and time are worked off meanwhile.
+ * A leader without a crowd does 3 in an event of its own, once what 2 sent has left. While rows are
+ * on their way new proposals gather, and go into one batch after them (group commit).
  */
 export class Node {
   readonly #options: NodeOptions;
@@ -49,19 +52,16 @@ export class Node {
   readonly #answers: Answers;
   readonly #alarm: Alarm;
   #inputs: Input[] = [];
-  /** Proposals of other members that wait for the batch under way. */
-  #heldInputs: Input[] = [];
-  #heldCount = 0;
+  readonly #held = new HeldProposals();
   readonly #gathering = new Gathering();
   #soft: SoftState = { role: 'follower', leader: null, term: 0 };
   readonly #turns: Turns;
   readonly #checkpoints: Checkpoints;
   #syncsInFlight = 0;
   readonly #confirming = new Confirming();
+  readonly #vouching: Vouching;
   readonly #epoch: number;
-  #transfers = 0;
-  /** The last snapshot sent to each peer: what became of those before it says nothing of it. */
-  readonly #lastTransfer = new Map<MemberId, string>();
+  readonly #transfers: SnapshotTransfers;
   #stopped = false;
 
   /** Loads the member from its rows alone. */
@@ -69,13 +69,15 @@ export class Node {
     this.#options = options;
     this.#host = host;
     const loaded = startInstance(host.disk, options.initialMembers);
-    this.#replica = new Replica(host.disk.state, options.bugs, () => this.#membersChanged());
+    this.#replica = new Replica(host.disk.state, options, () => this.#membersChanged());
     const { appliedIndex, membership } = this.machine;
     const { confIndex } = membership;
     this.#checkpoints = new Checkpoints(host.disk, options, loaded.snapshot.index, confIndex);
     this.#epoch = loaded.epoch;
+    this.#transfers = new SnapshotTransfers(options.memberId, loaded.epoch, host);
     this.#answers = new Answers(host.links);
     this.#alarm = new Alarm(host);
+    this.#vouching = new Vouching(options.heartbeatIntervalMs);
     this.#turns = new Turns(host, () => this.guard(() => this.#turn()));
     this.#clients = new Clients(options.memberId, loaded.epoch, this.#turns);
     const isOld = options.bugs?.has('conf-of-wrong-index');
@@ -120,10 +122,8 @@ export class Node {
     const [first] = messages;
     if (this.#stopped || first === undefined) return reply([]);
     for (const message of messages) {
-      if (message.type === 'propose') {
-        this.#heldInputs.push({ type: 'message', message });
-        this.#heldCount += message.proposals.length;
-      } else this.#inputs.push({ type: 'message', message });
+      if (message.type === 'propose') this.#held.add(message);
+      else this.#inputs.push({ type: 'message', message });
     }
     this.#answers.open(first.from, messages, reply, this.#nowMs);
     if (this.#inputs.length > 0) this.#turns.schedule();
@@ -204,8 +204,7 @@ export class Node {
   }
 
   snapshotStatus(to: MemberId, transferId: string, index: number, term: number, ok: boolean): void {
-    if (this.#lastTransfer.get(to) !== transferId) return;
-    this.#lastTransfer.delete(to);
+    if (!this.#transfers.ended(to, transferId)) return;
     this.#enqueue({ type: 'snapshotStatus', to, transferId, index, term, ok });
   }
 
@@ -258,12 +257,23 @@ export class Node {
     const compacted = this.#checkpoints.compactionDue;
     if (compacted !== null) inputs.push({ type: 'compact', index: compacted });
     const output = this.#raft.step(inputs, nowMs);
-    if (vouches(output)) this.#host.disk.touch();
+    if (this.#vouching.needsLook(output, nowMs)) this.#host.disk.touch();
     this.#answers.sendNow(output.sendNow, answering);
     if (output.softState) this.#softStateChanged(output.softState);
     if (this.#soft.role !== 'leader') this.#answers.endProposals();
     this.#clients.dropped(output.dropped, nowMs + this.#options.heartbeatIntervalMs);
+    const turn: Turn = { nowMs, output, answering, compacted };
+    if (this.#turns.crowded || !maySendAhead(this.#soft.role, turn)) return this.#complete(turn);
+    this.#turns.close();
+    const rest = () => {
+      this.#complete(turn);
+      this.#turns.open();
+    };
+    this.#host.defer(() => this.guard(rest));
+  }
 
+  /** Writes, applies and answers. */
+  #complete({ nowMs, output, answering, compacted }: Turn): void {
     if (output.persist) this.#write(output.persist);
     const results = this.#replica.apply(output.apply);
     if (results.length > 0) this.#options.onTurnApplied?.(this.#nowMs - nowMs);
@@ -288,7 +298,7 @@ export class Node {
   /** New proposals wait while rows are on their way: they all go into the next batch. */
   get #mayPropose(): boolean {
     if (this.#syncsInFlight > 0) return false;
-    const waiting = this.#clients.queuedCount + this.#heldCount;
+    const waiting = this.#clients.queuedCount + this.#held.count;
     const isOutstanding =
       this.#soft.role === 'leader' ? this.#raft.hasUncommitted : this.#clients.outstanding;
     return this.#gathering.isComplete(this.#nowMs, waiting, isOutstanding);
@@ -305,16 +315,9 @@ export class Node {
     this.#inputs = [];
     this.#replica.report(inputs);
     const mayPropose = this.#mayPropose;
-    if (mayPropose) {
-      inputs.push(...this.#heldInputs);
-      this.#heldInputs = [];
-    }
     const { machine } = this;
-    let taken = this.#clients.take(inputs, { nowMs, soft: this.#soft, machine, mayPropose });
-    if (mayPropose) {
-      taken += this.#heldCount;
-      this.#heldCount = 0;
-    }
+    let taken = mayPropose ? this.#held.take(inputs) : 0;
+    taken += this.#clients.take(inputs, { nowMs, soft: this.#soft, machine, mayPropose });
     if (taken > 0) this.#gathering.left(taken, nowMs);
     return inputs;
   }
@@ -355,7 +358,7 @@ export class Node {
       then?.();
       // A follower has said already what it wrote for, a leader waits for its peers as well: the
       // core hears of it with what comes next.
-      const waits = this.#clients.writesQueued || this.#heldInputs.length > 0;
+      const waits = this.#clients.writesQueued || this.#held.count > 0;
       const mayWait = this.#soft.role === 'follower' || this.#raft.needsPeers;
       if (waits || !mayWait) this.#turns.schedule();
     });
@@ -380,10 +383,10 @@ export class Node {
     this.#alarm.set([deadlineMs, ...this.#clients.deadlinesMs(nowMs)]);
     const canPropose = this.#mayPropose && this.#soft.leader !== null;
     const queued = this.#clients.writesQueued && !this.#clients.isHeld(nowMs);
-    if (canPropose && (queued || this.#heldCount > 0)) this.#turns.schedule();
+    if (canPropose && (queued || this.#held.count > 0)) this.#turns.schedule();
     // Overdue ones wait for something else: a leader, or the disk.
     const { dueMs } = this.#gathering;
-    const gathers = this.#clients.writesQueued || this.#heldCount > 0;
+    const gathers = this.#clients.writesQueued || this.#held.count > 0;
     if (gathers && dueMs > nowMs) this.#alarm.noLaterThan(dueMs);
   }
 
@@ -391,10 +394,7 @@ export class Node {
     for (const to of peers) {
       const { index, term, next, close } = this.#checkpoints.openSnapshot(this.machine);
       const meta = { index, term, confState: this.#raft.confStateAt(index) };
-      const transferId = `${this.#options.memberId}.${this.#epoch}.${++this.#transfers}`;
-      this.#host.log('info', `sending a snapshot of index ${index} to ${to}`);
-      this.#lastTransfer.set(to, transferId);
-      this.#host.links.sendSnapshot(to, { meta, transferId, next, close });
+      this.#transfers.begin(to, { meta, next, close });
     }
   }
 }

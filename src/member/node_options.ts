@@ -6,6 +6,7 @@ import type { SoftState } from '../raft/output.ts';
 import type { RaftStatus } from '../raft/raft.ts';
 import type { MemberInfo } from '../state/member.ts';
 import type { ApplyResult } from '../state/result.ts';
+import type { Surroundings } from '../state/surroundings.ts';
 import type { CheckpointPolicy } from './checkpoints.ts';
 import type { ProposalStatus } from './proposals.ts';
 import type { ReadStatus } from './reads.ts';
@@ -30,6 +31,10 @@ export interface NodeOptions extends CheckpointPolicy {
   /** The members, or what is known of them, may be others. */
   readonly onMembers?: () => void;
   readonly onSoftState?: (state: SoftState) => void;
+  /** Whether clients watch at this member. */
+  readonly isAttended?: () => boolean;
+  /** What the state machine is told of the member. */
+  readonly surroundings?: Surroundings;
   /** Test only: see raft/bugs.ts and state/bugs.ts. */
   readonly bugs?: ReadonlySet<string>;
 }
@@ -47,6 +52,8 @@ export function raftOptions(options: NodeOptions): RaftOptions {
     electionTimeoutMs: options.electionTimeoutMs,
     quiesceAfterMs: options.quiesceAfterMs,
     commitDelayMs: limits.commitDelayMs,
+    thriftDelayMs: limits.thriftDelayMs,
+    thriftBatchMax: limits.thriftBatchMax,
     appendBytesMax: limits.appendBytesMax,
     inflightAppendsMax: limits.inflightAppendsMax,
     uncommittedBytesMax: limits.uncommittedBytesMax,

@@ -6,7 +6,10 @@ import { StateMachine } from '../state/machine.ts';
 import { isAboutMembers } from '../state/membership.ts';
 import type { ApplyResult } from '../state/result.ts';
 import type { StateStore } from '../state/store.ts';
+import type { NodeOptions } from './node_options.ts';
 import { Staging } from './staging.ts';
+
+type ReplicaOptions = Pick<NodeOptions, 'bugs' | 'isAttended' | 'surroundings'>;
 
 /**
  * This member's copy of the replicated state, and the two ways in which it moves: committed entries
@@ -14,23 +17,21 @@ import { Staging } from './staging.ts';
  */
 export class Replica {
   readonly #store: StateStore;
-  readonly #bugs: ReadonlySet<string> | undefined;
+  readonly #options: ReplicaOptions;
   /** The members, or what is known of them, may be others. */
   readonly #membersChanged: () => void;
   #machine: StateMachine;
   #staging: Staging;
   /** Up to where the core has been told that entries are applied. */
   #appliedTold = 0;
+  /** What the core has been told of clients that watch. */
+  #attendedTold = false;
 
-  constructor(
-    store: StateStore,
-    bugs: ReadonlySet<string> | undefined,
-    membersChanged: () => void,
-  ) {
+  constructor(store: StateStore, options: ReplicaOptions, membersChanged: () => void) {
     this.#store = store;
-    this.#bugs = bugs;
+    this.#options = options;
     this.#membersChanged = membersChanged;
-    this.#machine = new StateMachine(store, bugs);
+    this.#machine = new StateMachine(store, options.bugs, options.surroundings);
     this.#staging = new Staging(store);
   }
 
@@ -54,12 +55,17 @@ export class Replica {
     return results;
   }
 
-  /** Adds for the core that entries have been applied since it was told last. */
+  /** Adds for the core what has changed since it was told last: what is applied, who watches. */
   report(inputs: Input[]): void {
     const { appliedIndex } = this.#machine;
-    if (appliedIndex <= this.#appliedTold) return;
-    this.#appliedTold = appliedIndex;
-    inputs.push({ type: 'applied', index: appliedIndex });
+    if (appliedIndex > this.#appliedTold) {
+      this.#appliedTold = appliedIndex;
+      inputs.push({ type: 'applied', index: appliedIndex });
+    }
+    const attended = this.#options.isAttended?.() ?? false;
+    if (attended === this.#attendedTold) return;
+    this.#attendedTold = attended;
+    inputs.push({ type: 'attended', attended });
   }
 
   /** One chunk of a snapshot, in order; false when it does not continue what is staged. */
@@ -76,7 +82,8 @@ export class Replica {
   /** The disk has put the staged snapshot in the place of the rows; the next entry follows it. */
   installed(index: number): void {
     this.#staging = new Staging(this.#store);
-    this.#machine = new StateMachine(this.#store, this.#bugs);
+    const { bugs, surroundings } = this.#options;
+    this.#machine = new StateMachine(this.#store, bugs, surroundings);
     assert(this.#machine.appliedIndex === index, 'the installed state is not the one announced');
   }
 }

@@ -179,6 +179,11 @@ export class Runtime implements ServiceHost {
           if (result.command.request.case === 'compaction' && !result.error) void this.compacted();
           observe.applied(result);
         },
+        isAttended: () => this.watches.isWatched,
+        surroundings: {
+          versionIndexBytesMax: settings.versionIndexBytesMax,
+          previousWanted: () => this.watches.previousWanted,
+        },
         onMembers: () => this.belonging.membersChanged(),
         onRestored: () => {
           this.#watching.restored();

@@ -140,6 +140,7 @@ describe('a wrong setting is named', () => {
       { ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL: '99ms' },
       /^ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL must be at least 100ms$/,
     ],
+    [{ EDGETCD_VERSION_INDEX_BYTES: '1073741825' }, /^EDGETCD_VERSION_INDEX_BYTES is at most 1073/],
     [{ EDGETCD_QUIESCE_AFTER: 'never' }, /^EDGETCD_QUIESCE_AFTER is not a number/],
     [{ ETCD_LOG_LEVEL: 'trace' }, /^ETCD_LOG_LEVEL is not one of debug, info, warn, error$/],
   ])('%j', (env, words) => {

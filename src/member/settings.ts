@@ -31,6 +31,7 @@ export interface MemberEnv extends ClusterEnv, UpkeepEnv, AuthEnv {
   readonly ETCD_WATCH_PROGRESS_NOTIFY_INTERVAL?: string;
   readonly ETCD_EXPERIMENTAL_WATCH_PROGRESS_NOTIFY_INTERVAL?: string;
   readonly EDGETCD_QUIESCE_AFTER?: string;
+  readonly EDGETCD_VERSION_INDEX_BYTES?: string;
   readonly PEER_SECRET?: string;
 }
 
@@ -46,6 +47,8 @@ export interface MemberSettings extends ClusterSettings, UpkeepSettings {
   readonly snapshotCatchUpEntries: number;
   readonly txnOpsMax: number;
   readonly requestBytesMax: number;
+  /** Memory for what puts have to know of the versions that they replace. */
+  readonly versionIndexBytesMax: number;
   readonly logLevel: LogLevel;
   /** Whether the time that calls take is measured. */
   readonly extensiveMetrics: boolean;
@@ -62,6 +65,8 @@ export interface MemberSettings extends ClusterSettings, UpkeepSettings {
   /** What the operator should know of variables that have no effect. */
   readonly notes: readonly string[];
 }
+
+const VERSION_INDEX_BYTES_MAX = 1024 ** 3;
 
 /** etcd's bound. Longer timers than 24 days would ring at once. */
 const ELECTION_TIMEOUT_MS_MAX = 50_000;
@@ -88,6 +93,7 @@ export function memberSettings(objectName: string, env: MemberEnv): MemberSettin
     snapshotCatchUpEntries: catchUpEntries(read, snapshotCount),
     txnOpsMax: read.number('ETCD_MAX_TXN_OPS', defaults.txnOpsMax, 1),
     requestBytesMax: read.number('ETCD_MAX_REQUEST_BYTES', defaults.requestBytesMax, 1),
+    versionIndexBytesMax: read.number('EDGETCD_VERSION_INDEX_BYTES', limits.versionIndexBytesMax),
     streamsMax: read.number('ETCD_MAX_CONCURRENT_STREAMS', limits.streamsMax, 1),
     watchProgressNotifyIntervalMs: progressInterval(read),
     ...upkeepSettings(read),
@@ -131,6 +137,7 @@ function progressInterval(read: VariableReader<keyof MemberEnv>): number {
 
 function check(settings: Omit<MemberSettings, 'notes'>): void {
   const { heartbeatIntervalMs, electionTimeoutMs, requestBytesMax, streamsMax } = settings;
+  const { versionIndexBytesMax } = settings;
   if (electionTimeoutMs < 5 * heartbeatIntervalMs) {
     throw new SettingsError(
       `--election-timeout[${electionTimeoutMs}ms] should be at least as 5 times as --heartbeat-interval[${heartbeatIntervalMs}ms]`,
@@ -144,6 +151,11 @@ function check(settings: Omit<MemberSettings, 'notes'>): void {
   if (streamsMax > limits.streamsMax) {
     throw new SettingsError(
       `ETCD_MAX_CONCURRENT_STREAMS is at most ${limits.streamsMax}: each takes some of an object's 128 MB`,
+    );
+  }
+  if (versionIndexBytesMax > VERSION_INDEX_BYTES_MAX) {
+    throw new SettingsError(
+      `EDGETCD_VERSION_INDEX_BYTES is at most ${VERSION_INDEX_BYTES_MAX}: nothing else fits beside more`,
     );
   }
   if (requestBytesMax > defaults.requestBytesMax) {

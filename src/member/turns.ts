@@ -22,20 +22,25 @@ export class Turns {
   /** From now on there are turns. */
   open(): void {
     this.#open = true;
+    if (this.#due !== null) this.#arm(this.#due);
   }
 
+  /** None until it is opened: what is to be done meanwhile is remembered. */
   close(): void {
     this.#open = false;
   }
 
   /** There is something to do. */
   schedule(forClients = false): void {
-    if (!this.#open) return;
     const later = forClients && this.crowded;
     if (this.#due === 'soon' || (this.#due === 'later' && later)) return;
     this.#due = later ? 'later' : 'soon';
+    if (this.#open) this.#arm(this.#due);
+  }
+
+  #arm(due: 'soon' | 'later'): void {
     const run = () => this.#run();
-    if (later) this.#host.defer(run);
+    if (due === 'later') this.#host.defer(run);
     else this.#host.soon(run);
   }
 

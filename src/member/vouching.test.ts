@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Message } from '../raft/message.ts';
 import type { Output, PersistBatch } from '../raft/output.ts';
-import { vouches } from './vouching.ts';
+import { Vouching, vouches } from './vouching.ts';
 
 const SILENT: Output = {
   sendNow: [],
@@ -31,6 +31,7 @@ const ACKNOWLEDGED: Message = {
   index: 7,
   hintIndex: 0,
   hintTerm: 0,
+  attended: false,
 };
 
 describe('a turn gives its word', () => {
@@ -58,5 +59,22 @@ describe('a turn gives no word of its own', () => {
   it('when it only hands on what others want, or is silent', () => {
     expect(vouches({ ...SILENT, sendNow: [PROPOSE] })).toBe(false);
     expect(vouches(SILENT)).toBe(false);
+  });
+});
+
+describe('a member that speaks', () => {
+  const speaking = { ...SILENT, sendNow: [PROPOSE] };
+
+  it('looks at least so often, though its word is nothing that counts', () => {
+    const vouching = new Vouching(100);
+    const looks = [0, 50, 99, 100, 150, 200].map((nowMs) => vouching.needsLook(speaking, nowMs));
+    expect(looks).toEqual([true, false, false, true, false, true]);
+  });
+
+  it('looks whenever it vouches, and not at all while it is silent', () => {
+    const vouching = new Vouching(100);
+    const reading = { ...SILENT, sendNow: [READ] };
+    expect([0, 1].map((nowMs) => vouching.needsLook(reading, nowMs))).toEqual([true, true]);
+    expect(vouching.needsLook(SILENT, 1_000)).toBe(false);
   });
 });

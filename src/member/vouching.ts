@@ -15,6 +15,29 @@ export function vouches({ persist, sendNow, sendAfterPersist, reads }: Output): 
   return persist === null && sendAfterPersist.some(isWord);
 }
 
+/** Remembers when the member has looked. */
+export class Vouching {
+  readonly #intervalMs: number;
+  #touchedMs = Number.NEGATIVE_INFINITY;
+
+  /** @param intervalMs at least so often whoever speaks at all has looked */
+  constructor(intervalMs: number) {
+    this.#intervalMs = intervalMs;
+  }
+
+  /**
+   * A heartbeat is a word too: it keeps others from electing. A leader that was replaced while
+   * nobody wrote would lead on, and its followers' writes would go to its successor.
+   */
+  needsLook(output: Output, nowMs: number): boolean {
+    const { persist, sendNow } = output;
+    const isLate = sendNow.length > 0 && nowMs >= this.#touchedMs + this.#intervalMs;
+    const isDue = vouches(output) || (isLate && persist === null);
+    if (isDue || persist !== null) this.#touchedMs = nowMs;
+    return isDue;
+  }
+}
+
 function isWord({ type }: Message): boolean {
   return type === 'appendReply' || type === 'readReply' || type === 'read';
 }

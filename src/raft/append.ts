@@ -46,9 +46,8 @@ export function followLeader(state: RaftState, leader: MemberId): void {
 /** Everything up to `index` equals the leader's log, and will be durable when this leaves. */
 export function acknowledge(state: RaftState, to: MemberId, round: number, index: number): void {
   assert(index <= state.log.lastIndex, 'an acknowledgement beyond the log');
-  const base = envelope(state, to);
   const hint = { hintIndex: 0, hintTerm: 0 };
-  sendAck(state, { ...base, type: 'appendReply', round, accepted: true, index, ...hint });
+  sendAck(state, { ...replyTo(state, to), round, accepted: true, index, ...hint });
 }
 
 /**
@@ -58,9 +57,12 @@ export function acknowledge(state: RaftState, to: MemberId, round: number, index
  * member that leads now, with a round number of that time.
  */
 export function answerEarlierTerm(state: RaftState, to: MemberId): void {
-  const base = envelope(state, to);
   const nothing = { round: 0, accepted: false, index: 0, hintIndex: 0, hintTerm: 0 };
-  sendAck(state, { ...base, type: 'appendReply', ...nothing });
+  sendAck(state, { ...replyTo(state, to), ...nothing });
+}
+
+function replyTo(state: RaftState, to: MemberId) {
+  return { ...envelope(state, to), type: 'appendReply', attended: state.attended } as const;
 }
 
 /** @returns the last index known to equal the leader's log, or null when the logs do not meet */
@@ -111,8 +113,7 @@ function refuse(state: RaftState, message: AppendRequest): void {
   const { log } = state;
   const hintIndex = log.lastNotAbove(message.prevIndex, message.prevTerm, log.commit);
   sendAck(state, {
-    ...envelope(state, message.from),
-    type: 'appendReply',
+    ...replyTo(state, message.from),
     round: message.round,
     accepted: false,
     index: message.prevIndex,

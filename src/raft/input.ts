@@ -38,6 +38,11 @@ export type Input =
    * streaming.
    */
   | { readonly type: 'unreachable'; readonly peer: MemberId }
+  /**
+   * Clients have begun to watch here, or there are none any more. The leader hears of it with what
+   * it is answered next, and lets a member where somebody watches wait for nothing (thrift.ts).
+   */
+  | { readonly type: 'attended'; readonly attended: boolean }
   | { readonly type: 'transferLeadership'; readonly to: MemberId }
   /** Start an election now: for tests and for an operator. */
   | { readonly type: 'campaign' };

@@ -87,8 +87,9 @@ export class RaftLog {
   get applied(): number {
     return this.#applied;
   }
-  get hasUnsaved(): boolean {
-    return this.#unsavedFrom <= this.lastIndex;
+  /** Entries that no batch holds yet: those of the present step. */
+  get unsavedCount(): number {
+    return this.lastIndex + 1 - this.#unsavedFrom;
   }
   get cacheBytes(): number {
     return this.#cacheBytes;

@@ -89,6 +89,8 @@ export interface AppendReply extends Envelope {
   /** Refused: where the logs may still agree (fast repair by term, thesis §3.5 end). */
   readonly hintIndex: number;
   readonly hintTerm: number;
+  /** Clients watch at the sender: it wants to know of commits as soon as there are any. */
+  readonly attended: boolean;
 }
 
 export interface VoteRequest extends Envelope {

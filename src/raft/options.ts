@@ -25,10 +25,18 @@ export interface RaftOptions {
   readonly cacheBytesMax: number;
   /**
    * How long a peer may not know of a commit that no entries carry to it; 0 (the default): told at
-   * once. A peer whose own proposals are committed is told at once in any case. Under load the next
-   * append carries the index, and a message of its own for each commit would double the traffic.
+   * once. Where clients proposed it or watch it is told at once in any case (thrift.ts). Under load
+   * the next append carries the index, and a message of its own for each commit would double the
+   * traffic.
    */
   readonly commitDelayMs?: number;
+  /**
+   * How long a quorum may take before the peers that it does not need are sent what it was; 0 (the
+   * default): they are not spared anything. See thrift.ts.
+   */
+  readonly thriftDelayMs?: number;
+  /** Nobody is spared entries of which more than these come at once. Default: no limit. */
+  readonly thriftBatchMax?: number;
   /** Silence after so long without work; 0: never. */
   readonly quiesceAfterMs: number;
   /** Test only: re-introduced historic bugs, to prove that the checkers find them. */

@@ -29,6 +29,7 @@ export class Progress {
   #next: number;
   #state: ReplicationState = 'probe';
   #inflight: InflightAppend[] = [];
+  #awaitedIndex = 0;
   /** Probe: an append is under way and nothing is known of it. Lifted by an answer. */
   probeSent = false;
   /** The largest commit index the peer can have learnt from what was sent. */
@@ -41,6 +42,17 @@ export class Progress {
   proposedIndex = 0;
   /** Its clients wait to hear that this one is committed. */
   proposalOpen = false;
+  /**
+   * Since when there have been entries that it was not sent; -Infinity: it is not to wait for them;
+   * null: there are none.
+   */
+  entriesOwedMs: number | null = null;
+  /** Clients watch there. */
+  attended = false;
+  /** It was among those who completed the last quorum. */
+  isPrompt = false;
+  /** The newest round the peer was sent. */
+  roundSent = 0;
   /** The newest round the peer answered. */
   roundAcked = 0;
   /** When it last answered in this term. */
@@ -73,6 +85,16 @@ export class Progress {
   }
   get oldestInflightMs(): number | null {
     return this.#inflight[0]?.sentMs ?? null;
+  }
+
+  /** Its clients wait for the entries up to there, to be written or read. */
+  awaits(index: number): void {
+    this.#awaitedIndex = Math.max(this.#awaitedIndex, index);
+  }
+
+  /** They wait for one that it was not sent. */
+  get isAwaiting(): boolean {
+    return this.#next <= this.#awaitedIndex;
   }
 
   /** Whether no more entries may be sent before an answer. */

@@ -36,6 +36,7 @@ export function handleProposeRequest(state: RaftState, message: ProposeRequest):
   // Nothing taken: it is told so at once.
   progress.proposedIndex = taken > 0 ? state.log.lastIndex : 0;
   progress.proposalOpen = true;
+  progress.awaits(progress.proposedIndex);
 }
 
 /** Appends in order as far as possible, so that a later proposal never overtakes a refused one. */

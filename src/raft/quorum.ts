@@ -20,9 +20,21 @@ export function majorityReached(
   voters: readonly MemberId[],
   reached: (id: MemberId) => number,
 ): number {
-  if (voters.length === 0) return Number.POSITIVE_INFINITY;
+  if (voters.length <= 3) return fewReached(voters, reached);
   const sorted = voters.map(reached).sort((a, b) => a - b);
   return sorted[voters.length - majoritySize(voters.length)] as number;
+}
+
+/** Of up to three voters, as groups mostly are: each step counts several times. */
+function fewReached(
+  [first, second, third]: readonly MemberId[],
+  reached: (id: MemberId) => number,
+): number {
+  if (first === undefined) return Number.POSITIVE_INFINITY;
+  if (second === undefined) return reached(first);
+  const [a, b] = [reached(first), reached(second)];
+  if (third === undefined) return Math.min(a, b);
+  return Math.max(Math.min(a, b), Math.min(Math.max(a, b), reached(third)));
 }
 
 /**

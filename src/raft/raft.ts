@@ -21,6 +21,7 @@ import { settle, takeBatch, takeSoftState } from './settle.ts';
 import { handleSnapshotStatus } from './snapshots.ts';
 import { armElectionTimer, isLeader, type RaftState, startState } from './state.ts';
 import type { InitialState, LogReader } from './storage.ts';
+import { isCommitPressing, isSpared } from './thrift.ts';
 import { deadlineMs, isSoleVoter } from './timers.ts';
 import { transferLeadership } from './transfer.ts';
 
@@ -88,14 +89,16 @@ export class Raft {
 
   /**
    * A leader for whom no acknowledgement under way changes anything: all is committed, no read
-   * waits, and no peer has anything more to get. They may wait for the next step.
+   * waits, and no peer gets anything more by it. They may wait for the next step.
    */
   get isSettled(): boolean {
     const { role, log, pendingReads, transfer, progress } = this.#state;
     if (role !== 'leader' || log.commit < log.lastIndex) return false;
     if (pendingReads.length > 0 || transfer !== null) return false;
-    for (const { state, next, proposalOpen } of progress.values()) {
-      if (state !== 'replicate' || next <= log.lastIndex || proposalOpen) return false;
+    for (const peer of progress.values()) {
+      if (peer.state !== 'replicate' || peer.proposalOpen) return false;
+      if (peer.next <= log.lastIndex && !isSpared(this.#state, peer)) return false;
+      if (peer.commitSent < log.commit && isCommitPressing(this.#state, peer)) return false;
     }
     return true;
   }
@@ -159,6 +162,9 @@ function take(state: RaftState, input: Input): void {
       return handleSnapshotStatus(state, input);
     case 'unreachable':
       return handleUnreachable(state, input.peer);
+    case 'attended':
+      state.attended = input.attended;
+      return;
     case 'transferLeadership':
       wake(state);
       return transferLeadership(state, input.to);

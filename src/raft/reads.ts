@@ -9,6 +9,7 @@ import type { MemberId, ReadReply, ReadRequest } from './message.ts';
 import { quorumReached } from './quorum.ts';
 import type { ForwardedReads, PendingRead, RaftState, WaitingRead } from './state.ts';
 import { envelope, hasCommittedInTerm, isLeader, learnCommit } from './state.ts';
+import { rankByPromptness, thriftDelayMs } from './thrift.ts';
 
 /** A read of this member, wherever the leader is. */
 export function addRead(state: RaftState, id: number): void {
@@ -40,15 +41,17 @@ export function handleReadReply(state: RaftState, message: ReadReply): void {
   for (const read of request.reads) state.outbox.answerRead(read.id, message.index);
 }
 
-/**
- * Begins a round: every peer is sent an append that carries its number, and all reads that wait are
- * confirmed by its answers. Heartbeats are rounds too.
- */
+/** Begins a round of heartbeats: every peer is sent an append that carries its number. */
 export function startRound(state: RaftState): void {
-  state.round++;
-  state.roundStarted = true;
   state.heartbeatDueMs = state.nowMs + state.options.heartbeatIntervalMs;
   if (state.transfer !== null) state.transfer.timeoutNowSent = false;
+  openRound(state, state.nowMs);
+}
+
+/** All reads that wait are confirmed by the answers. Who can be spared is asked at `dueMs`. */
+function openRound(state: RaftState, dueMs: number): void {
+  state.round++;
+  state.roundDueMs = dueMs;
   if (!mayConfirm(state)) return;
   for (const read of state.pendingReads) {
     if (read.round !== null) continue;
@@ -70,7 +73,7 @@ export function settleLeaderReads(state: RaftState): void {
   if (state.pendingReads.length === 0) return;
   // Reads that arrive while a round is under way wait for the next, and share it.
   if (state.pendingReads.some((read) => read.round !== null)) return;
-  startRound(state);
+  openRound(state, state.nowMs + thriftDelayMs(state));
   answerConfirmed(state); // A single voter is a quorum by itself.
 }
 
@@ -144,6 +147,10 @@ function answerConfirmed(state: RaftState): void {
     id === state.id ? state.round : (state.progress.get(id)?.roundAcked ?? 0),
   );
   answerReads(state, (read) => read.round !== null && read.round <= confirmed);
+  if (confirmed < state.round || state.roundDueMs === null) return;
+  // Who was spared need not hear of it any more. (A lone voter confirms heartbeats for learners.)
+  if (state.nowMs < state.roundDueMs) state.roundDueMs = null;
+  rankByPromptness(state, (progress) => progress.roundAcked === state.round);
 }
 
 /**
@@ -179,6 +186,7 @@ function answerReads(state: RaftState, ready: (read: PendingRead) => boolean): v
     else {
       const base = envelope(state, read.from);
       state.outbox.sendNow({ ...base, type: 'readReply', id: read.id, index });
+      state.progress.get(read.from)?.awaits(index);
     }
   }
   state.pendingReads = rest;

@@ -12,6 +12,15 @@ import {
 import type { Progress } from './progress.ts';
 import { quorumReached } from './quorum.ts';
 import { envelope, isLeader, type RaftState } from './state.ts';
+import {
+  isCommitPressing,
+  isSpared,
+  mayOweRound,
+  noteOwed,
+  planSending,
+  rankByPromptness,
+  type SendPlan,
+} from './thrift.ts';
 
 /** Appends one entry of our term; it is sent when the step ends. */
 export function appendEntry(state: RaftState, kind: EntryKind, data: Uint8Array): void {
@@ -24,19 +33,8 @@ export function appendEntry(state: RaftState, kind: EntryKind, data: Uint8Array)
  * Sends every peer what it may be sent: entries within its window, or a sign of life if one is due.
  */
 export function replicate(state: RaftState): void {
-  for (const [id, progress] of inOrder(state)) replicateTo(state, id, progress);
-  state.roundStarted = false;
-}
-
-/**
- * Those first whose clients wait: they cannot be answered before that member holds their entries,
- * whereas of the others any majority will do. (On a machine with few processors the first one runs
- * before the second has heard anything.)
- */
-function inOrder(state: RaftState): readonly (readonly [MemberId, Progress])[] {
-  const peers = [...state.progress];
-  if (!peers.some(([, { proposalOpen }]) => proposalOpen)) return peers;
-  return peers.sort(([, a], [, b]) => Number(b.proposalOpen) - Number(a.proposalOpen));
+  const plan = planSending(state);
+  for (const [id, progress] of plan.peers) replicateTo(state, plan, id, progress);
 }
 
 /** A peer's answer to an append or a snapshot, of our term. */
@@ -44,6 +42,7 @@ export function handleAppendReply(state: RaftState, message: AppendReply): void 
   const progress = state.progress.get(message.from);
   if (progress === undefined) return;
   progress.heardMs = state.nowMs;
+  progress.attended = message.attended;
   progress.roundAcked = Math.max(progress.roundAcked, message.round);
   const { log } = state;
   if (message.accepted) {
@@ -70,6 +69,7 @@ export function advanceCommit(state: RaftState): boolean {
   const reached = withinConfiguration(state, index);
   if (reached <= log.commit) return false;
   log.commitTo(reached);
+  rankByPromptness(state, ({ match }) => match >= reached);
   releaseCommitted(state);
   return true;
 }
@@ -137,11 +137,21 @@ function releaseCommitted(state: RaftState): void {
   state.uncommitted.splice(0, done);
 }
 
-function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
+function replicateTo(state: RaftState, plan: SendPlan, id: MemberId, progress: Progress): void {
+  answerProposals(state, id, progress);
+  noteOwed(state, plan, id, progress);
+  if (!isSpared(state, progress)) sendEntries(state, id, progress);
+  if (!mayOweRound(state, plan, id, progress)) sendLifeSign(state, id, progress);
+  else if (owesCommit(state, progress)) {
+    sendAppend(state, id, progress.match, []);
+    progress.sent(progress.match, state.nowMs);
+  }
+}
+
+/** As many as its window takes; each append is a sign of life as well. */
+function sendEntries(state: RaftState, id: MemberId, progress: Progress): void {
   const { log } = state;
   const { appendBytesMax, inflightAppendsMax } = state.options;
-  answerProposals(state, id, progress);
-  let lifeSignDue = state.roundStarted;
   while (!progress.isPaused(inflightAppendsMax) && progress.next <= log.lastIndex) {
     const prevIndex = progress.next - 1;
     if (prevIndex < log.compactedIndex) {
@@ -151,13 +161,8 @@ function replicateTo(state: RaftState, id: MemberId, progress: Progress): void {
     const entries = log.slice(progress.next, log.lastIndex + 1, appendBytesMax);
     sendAppend(state, id, prevIndex, entries);
     progress.sent(prevIndex + entries.length, state.nowMs);
-    lifeSignDue = false;
   }
-  if (lifeSignDue) sendLifeSign(state, id, progress);
-  else if (owesCommit(state, progress)) {
-    sendAppend(state, id, progress.match, []);
-    progress.sent(progress.match, state.nowMs);
-  }
+  if (progress.next > log.lastIndex) progress.entriesOwedMs = null;
 }
 
 /** Tells a peer, once it holds them, that what its clients proposed is committed. */
@@ -182,12 +187,14 @@ function owesCommit(state: RaftState, progress: Progress): boolean {
  * When the peer is to be told of a commit by itself; null when it knows or entries will tell it.
  */
 export function commitDueMs(state: RaftState, progress: Progress): number | null {
-  const idle = progress.state === 'replicate' && progress.inflight === 0;
+  const hasAll = progress.next > state.log.lastIndex && progress.inflight === 0;
+  const idle = progress.state === 'replicate' && hasAll;
   if (!idle || progress.commitSent >= Math.min(state.log.commit, progress.match)) {
     progress.commitOwedMs = null;
     return null;
   }
   progress.commitOwedMs ??= state.nowMs;
+  if (isCommitPressing(state, progress)) return progress.commitOwedMs;
   return progress.commitOwedMs + (state.options.commitDelayMs ?? 0);
 }
 
@@ -199,6 +206,7 @@ function sendLifeSign(state: RaftState, id: MemberId, progress: Progress): void 
     const { index, term, transferId, confState } = progress.staged;
     const snapshot = { index, term, confState };
     const base = envelope(state, id);
+    progress.roundSent = state.round;
     state.outbox.sendNow({ ...base, type: 'snapshot', snapshot, transferId, round: state.round });
     return;
   }
@@ -240,6 +248,7 @@ function sendAppend(
   const lastIndex = prevIndex + entries.length;
   if (progress !== undefined) {
     progress.commitSent = Math.max(progress.commitSent, Math.min(log.commit, lastIndex));
+    progress.roundSent = state.round;
   }
   const message: AppendRequest = {
     ...envelope(state, to),

@@ -101,7 +101,8 @@ function leaveLeadership(state: RaftState): void {
   failPendingReads(state);
   state.progress.clear();
   state.transfer = null;
-  state.roundStarted = false;
+  state.stalledCommit = null;
+  state.roundDueMs = null;
   state.uncommitted = [];
   state.uncommittedBytes = 0;
 }

@@ -24,7 +24,7 @@ export function settle(state: RaftState): void {
 export function takeBatch(state: RaftState): PersistBatch | null {
   const hardState = changedHardState(state);
   const snapshot = state.outbox.takeInstall();
-  if (hardState === null && snapshot === null && !state.log.hasUnsaved) return null;
+  if (hardState === null && snapshot === null && state.log.unsavedCount === 0) return null;
   const sequence = ++state.batchSequence;
   if (hardState !== null) {
     state.hardStateSaved = hardState;

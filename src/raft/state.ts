@@ -78,6 +78,9 @@ export interface RaftState {
   /** The highest epoch seen from each member (P1). */
   readonly epochs: Map<MemberId, number>;
 
+  /** Clients watch here: whoever leads is told so. */
+  attended: boolean;
+
   /** Answers of the poll under way. */
   readonly votes: Map<MemberId, boolean>;
   /** The poll is for a hand-over: live leaders do not protect themselves against it. */
@@ -92,12 +95,14 @@ export interface RaftState {
   readonly progress: Map<MemberId, Progress>;
   heartbeatDueMs: number;
   /**
-   * Rises with every broadcast, never falls within an instance: late answers cannot confirm new
+   * Rises with every round, never falls within an instance: late answers cannot confirm new
    * reads.
    */
   round: number;
-  /** A round was started in this step; `replicate` sends it. */
-  roundStarted: boolean;
+  /** Entries wait to be committed, and it has been this index since then. */
+  stalledCommit: { readonly index: number; readonly sinceMs: number } | null;
+  /** When whoever was not sent the round yet is to be; null: a quorum has answered it. */
+  roundDueMs: number | null;
   transfer: Transfer | null;
   uncommitted: { readonly lastIndex: number; readonly bytes: number }[];
   uncommittedBytes: number;
@@ -147,6 +152,7 @@ export function startState(
     ],
     pendingConfIndex: 0,
     epochs: new Map(),
+    attended: false,
     votes: new Map(),
     campaignTransfer: false,
     electionDeadlineMs: nowMs,
@@ -155,7 +161,8 @@ export function startState(
     progress: new Map(),
     heartbeatDueMs: nowMs,
     round: 0,
-    roundStarted: false,
+    stalledCommit: null,
+    roundDueMs: null,
     transfer: null,
     uncommitted: [],
     uncommittedBytes: 0,

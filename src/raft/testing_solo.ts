@@ -31,8 +31,8 @@ export function append(fields: Partial<AppendRequest> = {}): AppendRequest {
 }
 
 export function appendReply(fields: Partial<AppendReply> = {}): AppendReply {
-  const nothing = { round: 0, accepted: true, index: 0, hintIndex: 0, hintTerm: 0 };
-  return { ...TO_ME, type: 'appendReply', ...nothing, ...fields };
+  const nothing = { round: 0, index: 0, hintIndex: 0, hintTerm: 0, attended: false };
+  return { ...TO_ME, type: 'appendReply', accepted: true, ...nothing, ...fields };
 }
 
 export function voteRequest(fields: Partial<VoteRequest> = {}): VoteRequest {

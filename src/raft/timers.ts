@@ -8,6 +8,7 @@ import { commitDueMs } from './replication.ts';
 import { becomeFollower, forgetLeader } from './roles.ts';
 import { retrySnapshots } from './snapshots.ts';
 import { isLeader, type RaftState, stands } from './state.ts';
+import { thriftDeadlineMs } from './thrift.ts';
 
 /** Follower and candidate: without a leader for an election timeout, an election is due. */
 export function followerTimers(state: RaftState): void {
@@ -38,8 +39,8 @@ function leaderDeadlineMs(state: RaftState): number {
   if (state.quiescent) return Number.POSITIVE_INFINITY;
   const heartbeat = state.progress.size === 0 ? Number.POSITIVE_INFINITY : state.heartbeatDueMs;
   const transfer = state.transfer?.deadlineMs ?? Number.POSITIVE_INFINITY;
-  const commit = commitDeadlineMs(state);
-  return Math.min(heartbeat, transfer, commit, contactDeadlineMs(state), quiesceDeadlineMs(state));
+  const owed = Math.min(commitDeadlineMs(state), thriftDeadlineMs(state));
+  return Math.min(heartbeat, transfer, owed, contactDeadlineMs(state), quiesceDeadlineMs(state));
 }
 
 function commitDeadlineMs(state: RaftState): number {

@@ -57,6 +57,7 @@ const MESSAGES: {
     index: count,
     hintIndex: count,
     hintTerm: count,
+    attended: flag,
   }),
   vote: fc.record({
     type: fc.constant('vote'),

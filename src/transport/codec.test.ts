@@ -15,6 +15,9 @@ function packed(type: Message['type'], seed = 1): unknown[] {
   return must(list, 'a packed message') as unknown[];
 }
 
+/** How many fields at the end members of earlier releases do not send. */
+const ADDED_LATER: ReadonlyMap<Message['type'], number> = new Map([['appendReply', 1]]);
+
 describe.each(MESSAGE_TYPES)('a message of type %s', (type) => {
   it('arrives as it was sent', () => {
     fc.assert(
@@ -32,7 +35,9 @@ describe.each(MESSAGE_TYPES)('a message of type %s', (type) => {
 
   it('is refused when a field is missing or is something else', () => {
     const list = packed(type);
-    expect(() => unpackMessages([list.slice(0, -1)])).toThrow(FrameError);
+    const required = list.slice(0, list.length - (ADDED_LATER.get(type) ?? 0));
+    expect(unpackMessages([required])).toMatchObject([{ type }]);
+    expect(() => unpackMessages([required.slice(0, -1)])).toThrow(FrameError);
     list.forEach((_, at) => {
       const wrong = list.map((field, i) => (i === at ? Symbol('something else') : field));
       expect(() => unpackMessages([wrong]), `field ${at}`).toThrow(FrameError);

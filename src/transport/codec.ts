@@ -17,10 +17,10 @@ const encoder = new Encoder({ useRecords: false, tagUint8Array: false, mapsAsObj
 const decoder = new Decoder({ useRecords: false, mapsAsObjects: true });
 
 /**
- * How a field is checked and turned back: text, number, number or null, boolean, entries, byte
- * strings, a snapshot's place.
+ * How a field is checked and turned back: text, number, number or null, boolean, boolean that
+ * members of earlier releases do not send, entries, byte strings, a snapshot's place.
  */
-type Field = readonly [name: string, kind: 's' | 'n' | 'n?' | 'b' | 'e' | 'p' | 'm'];
+type Field = readonly [name: string, kind: 's' | 'n' | 'n?' | 'b' | 'b?' | 'e' | 'p' | 'm'];
 
 const ENVELOPE: readonly Field[] = [
   ['from', 's'],
@@ -44,6 +44,7 @@ const LAYOUTS: readonly { readonly type: Message['type']; readonly fields: reado
     ['index', 'n'],
     ['hintIndex', 'n'],
     ['hintTerm', 'n'],
+    ['attended', 'b?'],
   ]),
   layout('vote', [
     ['pre', 'b'],
@@ -140,9 +141,11 @@ function unpackField(name: string, kind: Field[1], value: unknown): unknown {
     (kind === 'n' && isCount(value)) ||
     (kind === 'n?' && (value === null || isCount(value))) ||
     (kind === 'b' && typeof value === 'boolean') ||
+    (kind === 'b?' && (value === undefined || typeof value === 'boolean')) ||
     (kind === 'm' && isSnapshotMeta(value)) ||
     ((kind === 'e' || kind === 'p') && Array.isArray(value));
   if (!fits) throw new FrameError(`${name} is missing or of the wrong type`);
+  if (kind === 'b?') return value ?? false;
   if (kind === 'e') return unpackEntries(name, value as unknown[]);
   if (kind === 'p') return (value as unknown[]).map((item) => bytesOf(name, item));
   return value;

@@ -14,7 +14,10 @@ export interface PeerLinks {
 export interface SnapshotSource {
   readonly meta: SnapshotMeta;
   readonly transferId: string;
-  /** The next chunk, or null after the last. At most limits.snapshotChunkBytes and one row. */
+  /**
+   * The next chunk, or null after the last. At most limits.snapshotChunkBytes and one row.
+   * @throws when the sender has installed a snapshot itself: the transfer has failed
+   */
   next(): Uint8Array | null;
   /** Lets the store compact again. */
   close(): void;

@@ -48,6 +48,7 @@ function detailsOf(message: Message): string {
         `${message.accepted ? 'ok' : 'refused'} ${message.index}`,
         !message.accepted && `hint ${message.hintIndex}/${message.hintTerm}`,
         `round ${message.round}`,
+        message.attended && 'attended',
       );
     case 'vote':
       return words(`last ${message.lastIndex}/${message.lastTerm}`, message.transfer && 'transfer');

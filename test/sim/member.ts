@@ -11,7 +11,7 @@ import type { Network } from './network.ts';
 import type { Observer } from './observer.ts';
 import { isWhole, type MemberPlan } from './plan.ts';
 import { chance, exponential } from './random.ts';
-import { identityOf, settingsOf } from './runtime.ts';
+import { identityOf, settingsOf, VERSION_INDEX_BYTES } from './runtime.ts';
 import { InjectedSyncError } from './signals.ts';
 import type { World } from './world.ts';
 
@@ -236,6 +236,10 @@ export class Member implements InstanceOwner {
       snapshotCount: plan.snapshotCount,
       snapshotCatchUpEntries: plan.snapshotCatchUpEntries,
       prng: instance.prng,
+      surroundings: {
+        versionIndexBytesMax: VERSION_INDEX_BYTES,
+        previousWanted: () => false,
+      },
       onMembers: () => this.#retireSoon(instance),
       onSoftState: () => this.#retireSoon(instance),
       onApplied: (result: ApplyResult) => {

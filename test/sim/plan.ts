@@ -172,6 +172,6 @@ function faultWeights(prng: Prng, size: number): Plan['faultWeights'] {
   if (chance(prng, 0.5)) kinds.add('transferAndIsolate');
   // What needs a minority of two, there is not often room for.
   if (size > 3 && chance(prng, 0.6)) kinds.add('minorityWithSlowDisk');
-  if (size > 1 && chance(prng, 0.2)) kinds.add('slowKinds').add('unfence');
+  if (size > 1 && chance(prng, 0.4)) kinds.add('slowKinds').add('unfence');
   return [...kinds].map((kind) => [kind, intBetween(prng, 1, 5)] as const);
 }

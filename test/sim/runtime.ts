@@ -12,12 +12,16 @@ import type { Plan } from './plan.ts';
 
 const CLUSTER_ID = 'c'.repeat(16);
 
+/** For some of the keys only, so that the others are read. */
+export const VERSION_INDEX_BYTES = 400;
+
 /** The settings of a member of a simulated cluster: etcd's defaults, and what the plan says. */
 export function settingsOf(plan: Plan, id: MemberId): MemberSettings {
   const settings = memberSettings(`sim/${id}`, {
     ETCD_INITIAL_CLUSTER: plan.members.map((member) => `${member.id}=do://${member.id}`).join(','),
     ALLOW_NONE_AUTHENTICATION: 'yes',
     ETCD_AUTO_COMPACTION_RETENTION: '1h',
+    EDGETCD_VERSION_INDEX_BYTES: String(VERSION_INDEX_BYTES),
   });
   return {
     ...settings,

@@ -34,6 +34,8 @@ function smallLimits(prng: Prng): Partial<Limits> {
     applyBytesMax: pick(prng, [100, 1_000, 1_048_576]),
     logCacheBytesMax: pick(prng, [100, 1_000, 1_048_576]),
     commitDelayMs: pick(prng, [0, 1, 10, 30]),
+    thriftDelayMs: pick(prng, [0, 1, 5, 40]),
+    thriftBatchMax: pick(prng, [1, 3, 16]),
     inflightAppendsMax: intBetween(prng, 1, 4),
     turnProposalsMax: pick(prng, [1, 3, 512]),
     streamHighWaterBytes: pick(prng, [0, 200, 65_536]),

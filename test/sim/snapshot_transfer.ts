@@ -1,5 +1,6 @@
 import type { SnapshotSource } from '../../src/member/host.ts';
 import type { MemberId } from '../../src/raft/message.ts';
+import { SnapshotClosedError } from '../../src/state/snapshot.ts';
 import type { Instance } from './instance.ts';
 import type { World } from './world.ts';
 
@@ -33,10 +34,21 @@ export class SnapshotTransfer {
   #next(): void {
     this.#sender.step('cuts chunk', this.#sequence, () => {
       if (this.#ended) return;
-      const chunk = this.#source.next();
-      if (chunk === null) this.#end(true);
+      const chunk = this.#cut();
+      if (chunk === 'closed') this.#end(false);
+      else if (chunk === null) this.#end(true);
       else this.#carry(this.#sequence++, chunk);
     });
+  }
+
+  /** Closed: a leader that was deposed has been sent a snapshot itself. */
+  #cut(): Uint8Array | null | 'closed' {
+    try {
+      return this.#source.next();
+    } catch (error) {
+      if (error instanceof SnapshotClosedError) return 'closed';
+      throw error;
+    }
   }
 
   #carry(sequence: number, chunk: Uint8Array): void {

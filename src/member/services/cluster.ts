@@ -61,7 +61,11 @@ export function clusterService(host: ServiceHost): Route[] {
     // It does not change who votes: any member proposes it.
     unary(method.memberUpdate, async (request, context) => {
       const { ID: memberId, peerURLs: peerUrls } = request;
-      if (!members(host).some(({ ID }) => ID === memberId)) throw EtcdError.of('memberNotFound');
+      if (!has(host, memberId)) {
+        // It may have been added a moment ago, by another member: etcd finds out by the log.
+        await host.linearizable(context);
+        if (!has(host, memberId)) throw EtcdError.of('memberNotFound');
+      }
       checkUrls(peerUrls);
       const value = { $typeName: 'edgetcd.MemberUpdate' as const, memberId, peerUrls };
       await host.propose({ case: 'memberUpdate', value }, context);
@@ -128,6 +132,10 @@ function leads({ node }: ServiceHost): boolean {
 
 function members({ machine }: ServiceHost) {
   return listMembers(machine.membership);
+}
+
+function has(host: ServiceHost, memberId: bigint): boolean {
+  return members(host).some(({ ID }) => ID === memberId);
 }
 
 /** As etcd: at least one, each with scheme, host and port, and nothing else. */

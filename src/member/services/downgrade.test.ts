@@ -2,7 +2,6 @@ import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { CallContext } from '../../api/call.ts';
 import { Code, EtcdError } from '../../api/error.ts';
-import type { Command } from '../../api/gen/command_pb.ts';
 import { ClusterVersionSetSchema } from '../../api/gen/command_pb.ts';
 import {
   DowngradeRequest_DowngradeAction as Action,
@@ -11,24 +10,14 @@ import {
 import { Single } from '../../state/testing/single.ts';
 import { downgrade } from './downgrade.ts';
 import type { ServiceHost } from './service.ts';
+import { singleHost } from './testing/single_host.ts';
 
 describe('a downgrade', () => {
   let member: Single;
   let host: ServiceHost;
   beforeEach(() => {
     member = new Single();
-    host = {
-      get machine() {
-        return member.machine;
-      },
-      linearizable: async () => {},
-      propose: async (request: Command['request']) => {
-        const result = member.apply(request);
-        if (result.error) throw result.error;
-        return result;
-      },
-      header: () => undefined,
-    } as unknown as ServiceHost;
+    host = singleHost(() => member);
     agree('3.5.0');
   });
   const agree = (version: string) => {

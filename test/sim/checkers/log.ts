@@ -23,6 +23,8 @@ export class LogChecker {
   readonly #coverage: Coverage;
   readonly #images: ReadonlyMap<MemberId, DiskImage>;
   readonly #written = new Map<string, Written>();
+  /** The term of whoever reported the entry as committed first. */
+  readonly #committedIn = new Map<number, number>();
 
   /** @param images the durable image of every member that ever was */
   constructor(
@@ -86,10 +88,15 @@ export class LogChecker {
     const { live } = instance.disk;
     const before = view.commit;
     for (let index = view.commit + 1; index <= status.commit; index++) {
-      const entry = view.uncommitted.get(index) ?? live.entry(index);
+      // Killed before a snapshot was written that the core has taken over: these rows are replaced.
+      const isReplaced = index < status.firstIndex && index > live.snapshot.index;
+      const entry = isReplaced ? null : (view.uncommitted.get(index) ?? live.entry(index));
       if (entry !== null) {
         view.uncommitted.delete(index);
-        if (this.#log.commit(entry, instance.name)) this.#checkQuorum(instance, entry);
+        if (this.#log.commit(entry, instance.name)) {
+          this.#committedIn.set(index, status.term);
+          this.#checkQuorum(instance, entry);
+        }
       } else if (index <= live.snapshot.index) this.#checkSnapshot(instance);
       else {
         // In memory only: a follower may know that an entry is committed before it has written it.
@@ -105,10 +112,13 @@ export class LogChecker {
     if (view.commit > before) this.#checkTerm(instance, view, status);
   }
 
-  /** L4: a new leader has everything that was committed in earlier terms. */
+  /**
+   * L4: a new leader has everything that was committed in earlier terms. Not what a later leader
+   * has committed, though it was of an earlier term: a vote can arrive when that is over already.
+   */
   elected(instance: Instance, term: number): void {
     let index = this.#log.lastIndex;
-    while (index > 0 && this.#log.termAt(index) >= term) index--;
+    while (index > 0 && (this.#committedIn.get(index) ?? 0) >= term) index--;
     const { live } = instance.disk;
     const held = live.snapshot.index >= index || live.termAt(index) === this.#log.termAt(index);
     holds(held, 'L4', () => {
