@@ -4,6 +4,7 @@ import { SESSION_RECEIVED_EVERY_BYTES } from '../api/session-methods.ts';
 import { type ClientFrame, decodeClientFrame } from '../api/session-request.ts';
 import type { CallContext } from './channel.ts';
 import type { EtcdError } from './error.ts';
+import { SessionChannel } from './session_channel.ts';
 import { type Answered, SessionConnection } from './session_connection.ts';
 import type { SocketEvent, SocketLike } from './socket.ts';
 
@@ -87,6 +88,7 @@ describe('a connection of a session', () => {
     const all = [new Waiting(), new Waiting(), new Waiting()];
     begin(all[0] as Waiting);
     socket.tell('open');
+    await settled();
     expect(socket.frames()).toEqual([['hello null', '1:2']]);
     begin(all[1] as Waiting);
     void Promise.resolve()
@@ -101,8 +103,17 @@ describe('a connection of a session', () => {
     expect(all.map(({ heard }) => heard)).toEqual([['none: no'], [], ['4']]);
   });
 
+  it('says hello in the frame of the call for which a socket came that is open', async () => {
+    const opened = Object.assign(new FakeSocket(), { readyState: 1 });
+    const channel = new SessionChannel('http://etcd', async () => opened);
+    void channel.unary('/v3/kv/put', {}, context);
+    await settled();
+    expect(opened.frames()).toEqual([['hello null', '1:2']]);
+  });
+
   it('says hello again when somebody else calls, in a frame of its own', async () => {
     socket.tell('open');
+    await settled();
     begin(new Waiting());
     begin(new Waiting(), { token: 'me' });
     begin(new Waiting(), { token: 'me' });
@@ -118,7 +129,7 @@ describe('a connection of a session', () => {
     connection.cancel(id);
     connection.cancel(id);
     await settled();
-    expect(socket.frames()).toEqual([['hello null'], ['1:2'], ['cancel 1']]);
+    expect(socket.frames()).toEqual([['hello null', '1:2'], ['cancel 1']]);
     socket.answer((writer) => writer.answer(1, new Uint8Array(1), false));
     expect(waiting.heard).toEqual([]);
   });

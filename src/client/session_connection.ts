@@ -155,7 +155,8 @@ export class SessionConnection {
   #opened(): void {
     if (this.#state !== 'connecting') return;
     this.#state = 'open';
-    this.#flush();
+    // The call for which a socket was opened that is open from the first is about to be issued.
+    this.#flushSoon();
   }
 
   /** After everything that is issued in this turn of the event loop, as far as that can be told. */

@@ -12,6 +12,9 @@ import {
 /** How a runtime opens a client of a cluster that serves. */
 export type OpenClient = () => Etcd | Promise<Etcd>;
 
+/** Calls that are under way at once. */
+const CROWD = 300;
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** The next so many events. */
@@ -30,11 +33,8 @@ const codeOf = (work: PromiseLike<unknown>): Promise<unknown> =>
     (error: unknown) => (error instanceof EtcdError ? error.code : error),
   );
 
-/**
- * What a client does, whatever it travels by. Every transport passes all of it.
- * @param crowd calls that are under way at once
- */
-export function clientSuite(name: string, open: OpenClient, crowd = 300): void {
+/** What a client does, whatever it travels by. Every transport passes all of it. */
+export function clientSuite(name: string, open: OpenClient): void {
   describe(`the client by ${name}`, () => {
     let whole: Etcd;
     let etcd: Keys;
@@ -46,7 +46,7 @@ export function clientSuite(name: string, open: OpenClient, crowd = 300): void {
     afterAll(() => whole.close());
 
     keysAndValues(() => etcd);
-    crowds(() => etcd, crowd);
+    crowds(() => etcd);
     transactions(() => etcd);
     watches(() => ({ etcd, whole }));
     leases(() => ({ etcd, whole }));
@@ -134,12 +134,12 @@ function keysAndValues(of: () => Keys): void {
   });
 }
 
-function crowds(of: () => Keys, crowd: number): void {
+function crowds(of: () => Keys): void {
   it('has many calls under way at once', async () => {
     const keys = of().namespace('many/');
-    const names = Array.from({ length: crowd }, (_, i) => `k${String(i).padStart(3, '0')}`);
+    const names = Array.from({ length: CROWD }, (_, i) => `k${String(i).padStart(3, '0')}`);
     const puts = await Promise.all(names.map((name) => keys.put(name).value(name).exec()));
-    expect(new Set(puts.map(({ revision }) => revision)).size).toBe(crowd);
+    expect(new Set(puts.map(({ revision }) => revision)).size).toBe(CROWD);
     expect(await keys.getAll().keys()).toEqual(names);
     const gets = await Promise.all(names.map((name) => keys.get(name).string()));
     expect(gets).toEqual(names);
@@ -250,11 +250,11 @@ function watches(of: () => { etcd: Keys; whole: Etcd }): void {
 function leases(of: () => { etcd: Keys; whole: Etcd }): void {
   it('grants a lease when it is needed, renews it, and ends its keys with it', async () => {
     const { etcd, whole } = of();
-    const lease = etcd.lease(2);
+    const lease = etcd.lease(4);
     await lease.put('leased').value('v');
     const id = await lease.grant();
     expect(await etcd.get('leased').kv()).toMatchObject({ lease: id });
-    await pause(3_500);
+    await pause(6_000);
     expect(await etcd.get('leased')).toBe('v');
     expect(await lease.keepaliveOnce()).toBe(lease.ttlSeconds);
     const { grantedTTL } = await whole.call('/v3/lease/timetolive', { ID: id });

@@ -145,7 +145,7 @@ describe.each(transports)('while members are killed, a client by %s', (name, opt
 
   it('says for certain what it does not know when nobody answers', async () => {
     const endpoints = `http://127.0.0.1:${await freeFirstPort()}`;
-    const closed = new Etcd({ endpoints, timeoutMs: 500, ...options });
+    const closed = new Etcd({ endpoints, timeoutMs: 3_000, ...options });
     const error = await closed
       .put('a')
       .value('1')

@@ -78,6 +78,61 @@ export async function leaderOf(url: string): Promise<{ memberId: string; leader:
   return { memberId: String(header['member_id']), leader: String(answer['leader'] ?? '0') };
 }
 
+/**
+ * Where in the list the leader is, once all of them take the same one for it: an election may be
+ * under way.
+ */
+export async function leaderAmong(urls: readonly string[]): Promise<number> {
+  let at = -1;
+  await eventually('all know the same leader', 30_000, async () => {
+    const all = await Promise.all(urls.map((url) => leaderOf(url).catch(() => null)));
+    const [leader, ...others] = new Set(all.map((each) => each?.leader));
+    at = others.length > 0 ? -1 : all.findIndex((each) => each?.memberId === leader);
+    return at >= 0;
+  });
+  return at;
+}
+
+/**
+ * Lets each member apply what was done before, for those who look next at what it has itself. One
+ * that does not answer is passed over.
+ */
+export async function caughtUp(urls: readonly string[]): Promise<void> {
+  await Promise.allSettled(urls.map((url) => currentRevision(url)));
+}
+
+/**
+ * A change of members, asked for until it is done: elections, and members that are away for a
+ * moment, are in its way.
+ */
+export async function changeMembers(
+  url: string,
+  path: 'add' | 'remove' | 'promote',
+  body: Json,
+): Promise<void> {
+  let failure = '';
+  await eventually(`${path} of ${JSON.stringify(body)}`, 30_000, async () => {
+    try {
+      await call(url, `/v3/cluster/member/${path}`, body);
+      return true;
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+      failure = error.message;
+      // An earlier attempt may have done it.
+      return DONE[path].test(failure);
+    }
+  }).catch((error) => {
+    throw new Error(`${error.message}: ${failure}`);
+  });
+}
+
+const DONE = {
+  add: /already exist/,
+  // The second is said by the one that was removed.
+  remove: /member not found|permanently removed from the cluster/,
+  promote: /can only promote a learner member"/,
+} as const;
+
 /** Waits until all members have the same key space at that revision. @returns the hash */
 export async function hashAgreement(urls: readonly string[], revision: number): Promise<number> {
   let last = 'no answers';

@@ -6,8 +6,8 @@ import { build } from 'esbuild';
 import { Miniflare } from 'miniflare';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { must } from '../../src/lib/assert.ts';
-import { bundleWorker, workerEntry } from '../../src/local/bundle.ts';
-import { compatibilityDate, compatibilityFlags } from '../../src/local/workerd.ts';
+import { compatibilityDate } from '../../src/local/workerd.ts';
+import { bundledDeployment } from '../deployment.ts';
 import { eventually } from './cluster.ts';
 
 const HOST = '127.0.0.1';
@@ -80,20 +80,7 @@ describe('the example of feature flags', () => {
           serviceBindings: { ETCD: 'edgetcd' },
           unsafeDirectSockets: [{ host: HOST, port: PORT }],
         },
-        {
-          name: 'edgetcd',
-          modules: true,
-          script: await bundleWorker(workerEntry),
-          compatibilityDate,
-          compatibilityFlags,
-          bindings: {
-            ALLOW_NONE_AUTHENTICATION: 'yes',
-            ETCD_INITIAL_CLUSTER: 'm1=do://m1,m2=do://m2,m3=do://m3',
-            ETCD_LOG_LEVEL: 'error',
-            EDGETCD_ACCESS_LOG: 'off',
-          },
-          durableObjects: { MEMBER: { className: 'EtcdMember', useSQLite: true } },
-        },
+        await bundledDeployment('edgetcd'),
       ],
     });
     await miniflare.ready;

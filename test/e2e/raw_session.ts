@@ -32,7 +32,7 @@ export class RawSession {
   }
 
   async closing(): Promise<string> {
-    await eventually('the session is closed', 5_000, () => this.closed !== null);
+    await eventually('the session is closed', 20_000, () => this.closed !== null);
     return String(this.closed);
   }
 

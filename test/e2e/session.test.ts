@@ -1,9 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SESSION_FRAME_BYTES_MAX } from '../../src/api/session-methods.ts';
+import { ClientFrameWriter } from '../../src/api/session-request.ts';
 import { Code, Etcd, type EtcdOptions } from '../../src/client/index.ts';
+import { must } from '../../src/lib/assert.ts';
 import { utf8 } from '../../src/lib/bytes.ts';
 import { sendSignal } from '../../src/local/process.ts';
+import { leaderAmong } from './client.ts';
 import { eventually, freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
 import { hello, operation, RawSession } from './raw_session.ts';
 import { openWebSocket } from './web_socket.ts';
@@ -68,6 +71,22 @@ describe('a session of a real member', () => {
     session.socket.close();
   });
 
+  it('takes frames in the order in which they come, also while many begin at once', async () => {
+    const sessions = await Promise.all(Array.from({ length: 50 }, () => RawSession.open(url())));
+    for (const session of sessions) {
+      session.send(hello().take());
+      for (let id = 1; id <= 10; id++) {
+        const writer = new ClientFrameWriter();
+        writer.operation(put(id, `ordered${id}`));
+        session.send(writer.take());
+      }
+    }
+    const settled = ({ answers, closed }: RawSession) => answers.length === 11 || closed !== null;
+    await eventually('all are answered', 30_000, () => sessions.every(settled));
+    expect(new Set(sessions.map(({ closed }) => closed))).toEqual(new Set([null]));
+    for (const { socket } of sessions) socket.close();
+  });
+
   it('bounds a flood, and goes on with what it has room for', async () => {
     const session = await RawSession.open(url());
     const writer = hello();
@@ -105,11 +124,9 @@ describe('a client by a session', () => {
 
   it('notices a member that has stopped in the middle of everything', async () => {
     const etcd = new Etcd({ ...options(), timeoutMs: 30_000 });
-    const { leader } = await etcd.maintenance.status();
-    const members = await etcd.cluster.memberList();
-    const name = members.find(({ ID }) => ID === leader)?.name ?? '';
     await etcd.put('before').value('1');
-    const pid = cluster.memberPid(name);
+    const at = await leaderAmong(cluster.endpoints);
+    const pid = cluster.memberPid(must(cluster.names[at], 'a leader'));
     sendSignal(pid, 'SIGSTOP');
     try {
       expect(await etcd.get('before')).toBe('1');

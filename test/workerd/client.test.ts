@@ -1,14 +1,18 @@
-import { exports } from 'cloudflare:workers';
+import { env } from 'cloudflare:workers';
 import { beforeAll } from 'vitest';
 import { Etcd } from '../../src/client/index.ts';
 import { clientSuite } from '../client/suite.ts';
-import { untilWritable } from './client.ts';
-
-beforeAll(() => untilWritable());
+import { until } from './client.ts';
 
 /** The deployment as a Worker beside it sees it. */
-const binding = { fetch: (url: string, init?: RequestInit) => exports.default.fetch(url, init) };
+const binding = env.DEPLOYMENT;
 
-// The test runner's own way into the Worker takes its time in proportion to the square of a crowd.
-clientSuite('a binding', () => new Etcd({ binding }), 30);
+beforeAll(async () => {
+  const etcd = new Etcd({ binding });
+  const failure = () => etcd.put('ready').then(() => null, String);
+  await until(failure, (text) => text === null);
+  etcd.close();
+});
+
+clientSuite('a binding', () => new Etcd({ binding }));
 clientSuite('a session', () => new Etcd({ binding, transport: 'session' }));

@@ -57,7 +57,7 @@ export async function readValue(key: string, endpoint?: string): Promise<string 
 export async function until<T>(
   ask: () => Promise<T>,
   good: (answer: T) => boolean,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<T> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {

@@ -94,7 +94,7 @@ describe('the discovery service of three members of one deployment', () => {
     const token = crypto.randomUUID().replaceAll('-', '');
     const path = `/discovery/${token}/_config/size`;
     const keys = parseKeysRequest('PUT', path, '', 'value=3') as KeysRequest;
-    const request = { keys, target: { token, part: 'size' }, ttlSeconds: 1 } as const;
+    const request = { keys, target: { token, part: 'size' }, ttlSeconds: 3 } as const;
     const made = await env.MEMBER.getByName('edgetcd/m1').v2({ kind: 'discovery', request }, null);
     expect(made.status).toBe(201);
     const { index } = await send('PUT', `/${token}/1a`, who(1));

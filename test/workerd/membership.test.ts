@@ -58,15 +58,12 @@ it.each(['m1', 'm2', 'm3'])('a member elsewhere is refused by %s', async (endpoi
 it('a learner is added by name and place, catches up, and serves what needs nobody else', async () => {
   await put('before', 'm4');
   const url = 'do://m4?location=weur';
-  const added = await post('/v3/cluster/member/add', { peerURLs: [url], isLearner: true });
+  const added = await change('add', { peerURLs: [url], isLearner: true });
   expect(added.status).toBe(200);
-  const again = await post('/v3/cluster/member/add', { peerURLs: [url], isLearner: true });
+  const again = await change('add', { peerURLs: [url], isLearner: true });
   // The id is the same for a second, as in etcd.
   expect(again.json['message']).toMatch(/^etcdserver: (Peer URLs|member ID) already exists?$/);
-  const second = await post('/v3/cluster/member/add', {
-    peerURLs: ['do://m5'],
-    isLearner: true,
-  });
+  const second = await change('add', { peerURLs: ['do://m5'], isLearner: true });
   expect(second.json['message']).toBe('etcdserver: too many learner members in cluster');
 
   const read = { key: base64('before'), serializable: true };

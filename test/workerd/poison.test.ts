@@ -49,7 +49,13 @@ async function speakerOf(name: string): Promise<Speaker> {
 
 /** Puts bytes into the log as a follower passes on what its own clients propose. */
 async function propose(data: Uint8Array): Promise<Speaker> {
-  const all = await Promise.all(MEMBERS.map(speakerOf));
+  // An election may be under way.
+  const all = await until(
+    () => Promise.all(MEMBERS.map(speakerOf)),
+    (speakers) =>
+      speakers.filter(({ leads }) => leads).length === 1 &&
+      new Set(speakers.map(({ term }) => term)).size === 1,
+  );
   const leader = must(
     all.find(({ leads }) => leads),
     'a leader',

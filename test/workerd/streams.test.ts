@@ -147,7 +147,9 @@ async function connect(path: string, headers: Record<string, string> = {}) {
   if (!socket) throw new Error(`no WebSocket: ${response.status}`);
   const messages: string[] = [];
   let closed: string | null = null;
-  socket.addEventListener('message', ({ data }) => messages.push(String(data)));
+  socket.addEventListener('message', ({ data }) => {
+    messages.push(String(data));
+  });
   socket.addEventListener('close', ({ code, reason }) => {
     closed = `${code} ${reason}`;
   });
