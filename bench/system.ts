@@ -63,10 +63,13 @@ function lateMember(member: BenchMember | undefined, probe: Probe | undefined): 
   return new Error(`${name} (${url}) does not serve after ${readyWithinMs / 1_000} s: ${reason}`);
 }
 
-/** A first port from which all ports that follow from it are free, below the ephemeral range. */
+/**
+ * A first port from which all ports that follow from it are free, the furthest 30,000 further on:
+ * below the ephemeral range, of which any connection of this machine may have taken one.
+ */
 export async function findFirstPort(portsFrom: (first: number) => number[]): Promise<number> {
-  const spread = (process.pid % 100) * 20;
-  for (let first = 10_200 + spread; first < 12_700; first += 7) {
+  const spread = (process.pid % 50) * 20;
+  for (let first = 1_200 + spread; first < 2_700; first += 7) {
     const free = await Promise.all(portsFrom(first).map((port) => portIsFree(port)));
     if (free.every(Boolean)) return first;
   }

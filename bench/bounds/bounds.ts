@@ -36,11 +36,11 @@ export async function measureBounds(bench: Bench): Promise<BoundSummary[]> {
     const system = await startBound(bound);
     try {
       // Compilers are warm after it.
-      await load(bench, system, 16);
+      await load(bench, system, 16, 0);
       for (const connections of bench.options.connections) {
         const runs: Run[] = [];
         for (let round = 0; round < bench.options.rounds; round++) {
-          runs.push(await load(bench, system, connections));
+          runs.push(await load(bench, system, connections, round));
         }
         const summary = summarize(bound, connections, runs);
         bench.progress(`${bound} x${connections}: ${Math.round(summary.perSecond)}/s`);
@@ -53,14 +53,17 @@ export async function measureBounds(bench: Bench): Promise<BoundSummary[]> {
   return summaries;
 }
 
-/** It has no counters of rows: it is loaded as a get is, with the bodies of puts. */
-function load(bench: Bench, system: System, connections: number): Promise<Run> {
+/**
+ * It has no counters of rows: it is loaded as a get is, with the bodies of puts, and in each round
+ * at the endpoint at which members are asked.
+ */
+function load(bench: Bench, system: System, connections: number, round: number): Promise<Run> {
   const { generator } = bench;
   const asPuts: Bench['generator'] = {
     ...generator,
     run: (spec, signal) => generator.run({ ...spec, kind: 'put' }, signal),
   };
-  return measureRun({ ...bench, generator: asPuts }, system, 'get', connections, 0);
+  return measureRun({ ...bench, generator: asPuts }, system, 'get', connections, round);
 }
 
 function summarize(bound: BoundName, connections: number, runs: readonly Run[]): BoundSummary {

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { StartError } from './error.ts';
-import { HOST, planPorts, portIsFree } from './ports.ts';
+import { freePort, HOST, planPorts, portIsFree } from './ports.ts';
 
 describe('planPorts', () => {
   test('follows the Procfile of etcd', () => {
@@ -32,4 +32,11 @@ test('portIsFree sees a listener come and go', async () => {
   server.close();
   await once(server, 'close');
   expect(await portIsFree(port)).toBe(true);
+});
+
+test('freePort finds one that no outgoing connection is given', async () => {
+  const ports = await Promise.all(Array.from({ length: 20 }, freePort));
+  // Systems give them ports from 32,768 on, or further up.
+  expect(ports.filter((port) => port < 1_024 || port >= 32_768)).toEqual([]);
+  expect(await Promise.all(ports.map((port) => portIsFree(port)))).not.toContain(false);
 });

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { StartError, systemCode } from './error.ts';
 
@@ -49,15 +50,21 @@ export function portIsFree(port: number, host: string = HOST): Promise<boolean> 
   });
 }
 
-/** A port at which nobody listens, chosen by the system. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen({ host: HOST, port: 0 }, () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address !== null ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
+/** Free ports are looked for among so many, from the first one on. */
+const quiet = { first: 10_000, count: 10_000 };
+const triesMax = 100;
+
+/**
+ * A port at which nobody listens, by chance. Not one that the system would choose: any connection
+ * of this machine may be given that before somebody listens there, and whenever nobody does, as
+ * while a member is started again.
+ * @throws StartError when there seems to be none
+ */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < triesMax; tries++) {
+    const port = quiet.first + randomInt(quiet.count);
+    if (await portIsFree(port)) return port;
+  }
+  const last = quiet.first + quiet.count - 1;
+  throw new StartError(`found no free port between ${quiet.first} and ${last}`);
 }

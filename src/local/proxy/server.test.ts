@@ -33,7 +33,7 @@ async function proxyFor(
     listen: [{ host: '127.0.0.1', port }],
     start: { kind: 'clients', urls: members.map(({ url }) => url) },
     dnsServers: null,
-    failureWaitMs: 1_000,
+    failureWaitMs: 4_000,
     refreshIntervalMs: 30_000,
     timeouts: { dialMs: 1_000, writeMs: 5_000, readMs: 0 },
     ...options,
@@ -154,7 +154,9 @@ describe('a request', () => {
       message: 'httpproxy: zero endpoints currently available',
     });
     await gone.listen();
-    await expect.poll(async () => (await fetch(`${proxy}/x`)).status, { timeout: 9_000 }).toBe(200);
+    await expect
+      .poll(async () => (await fetch(`${proxy}/x`)).status, { timeout: 10_000 })
+      .toBe(200);
   });
 
   test('with a body beyond all bounds is refused', async () => {
@@ -213,12 +215,13 @@ describe('a stream', () => {
   test('lasts through silence, unless a time is set', async () => {
     const only = await member();
     only.answer = (response) => response.flushHeaders();
-    const timeouts = { dialMs: 1_000, writeMs: 200, readMs: 300 };
+    const timeouts = { dialMs: 1_000, writeMs: 2_000, readMs: 300 };
     const bounded = await opened(await proxyFor([only], { timeouts }));
     const patient = await opened(await proxyFor([only], { timeouts: { ...timeouts, readMs: 0 } }));
     patient.on('error', () => {});
     await expect(text(bounded)).rejects.toThrow('aborted');
-    await sleep(600);
+    // Longer than either of the times that are set.
+    await sleep(2_500);
     expect(patient.destroyed).toBe(false);
     patient.destroy();
   });
