@@ -19,7 +19,7 @@ const CLIENTS = 8;
 /** What waits for something, as a lock does, is called off then. */
 const TIMEOUT_MS = 400;
 /** An answer to a bad body waits for nothing. */
-const IN_TIME_MS = 3_000;
+const IN_TIME_MS = 6_000;
 
 interface Answer {
   readonly status: number;

@@ -7,7 +7,7 @@ import { must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
 import { sendSignal } from '../../src/local/process.ts';
 import { answerDns, type Lookup, systemLookup } from '../../src/local/resolver.ts';
-import { call } from './client.ts';
+import { call, changeMembers } from './client.ts';
 import { eventually, type StartedCommand, Workshop } from './cluster.ts';
 import { DnsServer } from './dns_server.ts';
 import { freePorts, RealEtcd, skipNote, withoutEtcd } from './real_etcd.ts';
@@ -189,7 +189,7 @@ describe('three members that nobody starts together', () => {
       const { reason } = await health(newcomer.clientUrl);
       return reason.includes(`no member of the cluster has the peer URL ${newcomer.peerUrl}`);
     });
-    await call(clientUrl, '/v3/cluster/member/add', { peerURLs: [newcomer.peerUrl] });
+    await changeMembers(clientUrl, 'add', { peerURLs: [newcomer.peerUrl] });
     await ready([command]);
     await check([newcomer, ...members].reverse());
   });

@@ -1,5 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
+import { must } from '../../src/lib/assert.ts';
+import { eventually } from './cluster.ts';
 
 /** What a run of etcdctl has left. */
 export interface Ran {
@@ -48,4 +50,20 @@ export class Etcdctl {
     const env = { ...process.env, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: this.#endpoints };
     return spawn('etcdctl', args, { env, stdio: ['pipe', 'pipe', 'pipe'] });
   }
+}
+
+/** The id of a member that could lead next, once all three name the same leader. */
+export async function followerId(etcdctl: Etcdctl): Promise<string> {
+  let follower: string | undefined;
+  await eventually('all know the same leader', 30_000, async () => {
+    const { output } = await etcdctl.run(['endpoint', 'status', '-w', 'json']);
+    // Ids are larger than what JSON.parse can hold: taken from the text.
+    const numbers = (pattern: RegExp) => [...output.matchAll(pattern)].map(([, id = '']) => id);
+    const ids = numbers(/"member_id":(\d+)/g);
+    const leaders = numbers(/"leader":(\d+)/g);
+    follower = ids.find((id) => id !== leaders[0]);
+    const areAll = ids.length === 3 && leaders.length === 3;
+    return areAll && new Set(leaders).size === 1 && ids.includes(must(leaders[0], 'there are 3'));
+  });
+  return BigInt(must(follower, 'two follow')).toString(16);
 }

@@ -1,9 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { startEtcd } from '../../bench/etcd.ts';
 import { leaderFirst, type System } from '../../bench/system.ts';
 import { must } from '../../src/lib/assert.ts';
+import { caughtUp } from './client.ts';
 import { freeFirstPort, type RunningCluster, Workshop } from './cluster.ts';
-import { Etcdctl, hasEtcd, hasEtcdctl } from './etcdctl.ts';
+import { Etcdctl, hasEtcd, hasEtcdctl, type Ran } from './etcdctl.ts';
 
 /** Whether there is something to compare with. */
 export const hasPair = hasEtcd && hasEtcdctl;
@@ -49,6 +51,16 @@ export class EtcdctlPair {
     await this.#workshop.clear();
   }
 
+  /** The endpoints of all six. */
+  get urls(): readonly string[] {
+    return [...this.etcd.members.map(({ url }) => url), ...this.cluster.endpoints];
+  }
+
+  /** Each of the six has applied what was done before: some commands show what one has itself. */
+  caughtUp(): Promise<void> {
+    return caughtUp(this.urls);
+  }
+
   /** A directory that is removed with the pair. */
   directory(): string {
     return this.#workshop.dataDir();
@@ -65,7 +77,7 @@ export class EtcdctlPair {
 
   /** The same, where ids differ. @returns what ours says */
   async alike(theirs: readonly string[], ours: readonly string[], input = ''): Promise<string> {
-    const asked = [this.theirs.run(theirs, input), this.ours.run(ours, input)];
+    const asked = [settled(this.theirs, theirs, input), settled(this.ours, ours, input)];
     const [expected, found] = (await Promise.all(asked)).map((ran) => must(ran, 'there are two'));
     const wanted = must(expected, 'etcd has answered');
     const given = must(found, 'ours has answered');
@@ -77,6 +89,22 @@ export class EtcdctlPair {
     return given.output;
   }
 }
+
+/**
+ * What etcdctl says in the end. A change of members is refused, and nothing done, until the leader
+ * has heard the others for a while: five seconds with etcd, and again after each break.
+ */
+async function settled(etcdctl: Etcdctl, args: readonly string[], input: string): Promise<Ran> {
+  const lastMs = performance.now() + UNHEALTHY_MS_MAX;
+  for (;;) {
+    const ran = await etcdctl.run(args, input);
+    const isRefused = /etcdserver: unhealthy cluster/.test(ran.errors);
+    if (!isRefused || performance.now() > lastMs) return ran;
+    await sleep(500);
+  }
+}
+
+const UNHEALTHY_MS_MAX = 30_000;
 
 const DIFFERENCES: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME'],

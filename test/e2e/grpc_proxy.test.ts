@@ -96,7 +96,7 @@ function put(port: number, own: ReturnType<typeof credentials.createSsl>) {
   const same = (bytes: Buffer): Buffer => bytes;
   // PutRequest with the key "k".
   const message = Buffer.of(10, 1, 0x6b);
-  const deadline = Date.now() + 3_000;
+  const deadline = Date.now() + 10_000;
   return new Promise<ServiceError | null>((resolve) => {
     const path = '/etcdserverpb.KV/Put';
     client.makeUnaryRequest(path, same, same, message, { deadline }, (error) => resolve(error));

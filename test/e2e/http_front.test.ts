@@ -21,11 +21,18 @@ beforeAll(async () => {
 
 afterAll(() => workshop.clear());
 
-/** What comes back for these bytes until the server ends, or says nothing more for a while. */
+/** It says nothing more when it has said nothing for so long: at first, and after that. */
+const SILENT_MS = 10_000;
+const QUIET_MS = 2_000;
+
+/**
+ * What comes back for these bytes, each as a character: until all answers are there, or the server
+ * ends, or it says nothing more.
+ */
 function exchange(at: number, pieces: readonly string[], closes = false): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host: '127.0.0.1', port: at, noDelay: true, allowHalfOpen: true });
-    const requests = pieces.join('').split(' HTTP/1.1\r\n').length - 1;
+    const requests = pieces.join('').split(/ HTTP\/1\.\d\r\n/).length - 1;
     let text = '';
     let quiet: NodeJS.Timeout | undefined;
     const finish = (): void => {
@@ -33,11 +40,14 @@ function exchange(at: number, pieces: readonly string[], closes = false): Promis
       socket.destroy();
       resolve(text);
     };
-    socket.on('data', (bytes) => {
-      text += bytes.toString();
-      if (!closes && answersIn(text) === requests) return finish();
+    const finishAfter = (ms: number): void => {
       clearTimeout(quiet);
-      quiet = setTimeout(finish, 300);
+      if (!socket.destroyed) quiet = setTimeout(finish, ms);
+    };
+    socket.on('data', (bytes) => {
+      text += bytes.toString('latin1');
+      if (!closes && answersIn(text) === requests) return finish();
+      finishAfter(QUIET_MS);
     });
     socket.on('end', finish);
     socket.on('error', reject);
@@ -47,17 +57,29 @@ function exchange(at: number, pieces: readonly string[], closes = false): Promis
         if (pieces.length > 1) await new Promise((sent) => setTimeout(sent, 20));
       }
       if (closes) socket.end();
-      quiet = setTimeout(finish, 3_000);
+      finishAfter(text === '' ? SILENT_MS : QUIET_MS);
     });
   });
 }
 
-/** How many whole answers these are. */
+/** How many whole answers these are. One without a length ends with its connection. */
 function answersIn(text: string): number {
-  const length = /Content-Length: (\d+)/.exec(text)?.[1];
-  const end = text.indexOf('\r\n\r\n') + 4 + Number(length);
-  if (length === undefined || Buffer.byteLength(text) < end) return 0;
-  return 1 + answersIn(Buffer.from(text).subarray(end).toString());
+  const headEnd = text.indexOf('\r\n\r\n') + 4;
+  if (headEnd < 4) return 0;
+  const [head, rest] = [text.slice(0, headEnd), text.slice(headEnd)];
+  // "100 Continue" goes before an answer, and is none.
+  if (/^HTTP\/1\.\d 1\d\d /.test(head)) return answersIn(rest);
+  const end = bodyLength(head, rest);
+  return end === null || rest.length < end ? 0 : 1 + answersIn(rest.slice(end));
+}
+
+/** Null: it is not known yet. */
+function bodyLength(head: string, rest: string): number | null {
+  const length = /^Content-Length: (\d+)/im.exec(head)?.[1];
+  if (length !== undefined) return Number(length);
+  if (!/^Transfer-Encoding: chunked/im.test(head)) return null;
+  const last = /(^|\r\n)0\r\n\r\n/.exec(rest);
+  return last === null ? null : last.index + last[0].length;
 }
 
 function request(path: string, body: string, headers: readonly string[] = []): string {
@@ -66,10 +88,10 @@ function request(path: string, body: string, headers: readonly string[] = []): s
   return `${head.join('\r\n')}\r\n\r\n${body}`;
 }
 
-/** Revisions and versions rise with every write: they differ between two requests. */
+/** Revisions and versions rise with every write, and terms at any time. */
 function steady(answer: string): string {
   return answer
-    .replaceAll(/"(revision|mod_revision|version|create_revision)":"\d+"/g, '"$1":"…"')
+    .replaceAll(/"(revision|mod_revision|version|create_revision|raft_term)":"\d+"/g, '"$1":"…"')
     .replaceAll(/Content-Length: \d+/g, 'Content-Length: …');
 }
 

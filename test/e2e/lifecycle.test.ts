@@ -29,7 +29,7 @@ describe('npm start', () => {
     const pids = first.names.map((name) => first.memberPid(name));
     const stopStartMs = performance.now();
     expect(await first.stop('SIGTERM')).toBe(0);
-    expect(performance.now() - stopStartMs).toBeLessThan(5_000);
+    expect(performance.now() - stopStartMs).toBeLessThan(10_000);
     expect(pids.map(findProcess)).toEqual([null, null, null]);
     expect(readdirSync(dataDir).filter((name) => /lock|\.pid$/.test(name))).toEqual([]);
 
@@ -115,7 +115,7 @@ describe('npm start', () => {
   test('--no-restart leaves a dead member dead', async () => {
     const cluster = await workshop.launch({ dataDir, port, flags: ['--no-restart'] });
     const pid = cluster.killMember('m2');
-    await cluster.waitFor(new RegExp(`m2 \\(pid ${pid}\\) died \\(signal SIGKILL\\)`), 5_000);
+    await cluster.waitFor(new RegExp(`m2 \\(pid ${pid}\\) died \\(signal SIGKILL\\)`), 15_000);
     expect(existsSync(join(dataDir, 'm2.pid'))).toBe(false);
     expect(cluster.running).toBe(true);
   });

@@ -61,15 +61,15 @@ describe('figures', () => {
     const first = must(url, 'an endpoint');
     for (let i = 0; i < 20; i++) await put(first, `k${i}`, 'v');
     const watch = new OpenCall(first, '/v3/watch', { create_request: { key: encode('k1') } });
-    await eventually('the watch is created', 5_000, () => created(watch));
+    await eventually('the watch is created', 20_000, () => created(watch));
     expect(await metric(first, `grpc_server_started_total{${WATCH}}`)).toBe(1);
     expect(await metric(first, 'etcd_debugging_mvcc_watcher_total')).toBe(1);
     await put(first, 'k1', 'event');
-    await eventually('the event is counted', 5_000, async () => {
+    await eventually('the event is counted', 20_000, async () => {
       return (await metric(first, 'etcd_debugging_mvcc_events_total')) === 1;
     });
     watch.close();
-    await eventually('the end of the watch is noticed and counted', 15_000, async () => {
+    await eventually('the end of the watch is noticed and counted', 30_000, async () => {
       const handled = await metric(
         first,
         `grpc_server_handled_total{${WATCH},grpc_code="Canceled"}`,
@@ -83,21 +83,26 @@ describe('figures', () => {
 
 /** Kills the leader: the others count its successor, and the one that comes back begins at zero. */
 async function expectLeaderChangeSeen(cluster: RunningCluster): Promise<void> {
-  const leads = await Promise.all(
-    cluster.endpoints.map((url) => metric(url, 'etcd_server_is_leader')),
-  );
-  const at = leads.indexOf(1);
+  let at = -1;
+  await eventually('one leads', 20_000, async () => {
+    const asked = cluster.endpoints.map((url) => metric(url, 'etcd_server_is_leader'));
+    const leads = await Promise.all(asked);
+    at = leads.filter((each) => each === 1).length === 1 ? leads.indexOf(1) : -1;
+    return at >= 0;
+  });
   const other = must(cluster.endpoints[(at + 1) % 3], 'another member');
   const before = (await metric(other, 'etcd_server_leader_changes_seen_total')) ?? 0;
   await cluster.killAndAwaitReturn(must(cluster.names[at], 'a leader'));
-  await eventually('a new leader is counted', 10_000, async () => {
+  await eventually('a new leader is counted', 20_000, async () => {
     return ((await metric(other, 'etcd_server_leader_changes_seen_total')) ?? 0) > before;
   });
   const back = must(cluster.endpoints[at], 'the member that came back');
-  await eventually('it knows the leader', 10_000, async () => {
+  await eventually('it knows the leader', 20_000, async () => {
     return (await metric(back, 'etcd_server_has_leader')) === 1;
   });
-  expect(await metric(back, 'etcd_debugging_mvcc_keys_total')).toBe(20);
+  await eventually('it has all keys', 20_000, async () => {
+    return (await metric(back, 'etcd_debugging_mvcc_keys_total')) === 20;
+  });
   const puts = 'grpc_service="etcdserverpb.KV",grpc_method="Put",grpc_type="unary"';
   expect(await metric(back, `grpc_server_started_total{${puts}}`)).toBe(0);
 }
@@ -123,8 +128,8 @@ describe('a stop', () => {
 
     const startMs = performance.now();
     expect(await cluster.stop('SIGTERM')).toBe(0);
-    expect(performance.now() - startMs).toBeLessThan(5_000);
-    await eventually('every client is told', 1_000, () => {
+    expect(performance.now() - startMs).toBeLessThan(10_000);
+    await eventually('every client is told', 10_000, () => {
       return [...watches, ...waiting].every(({ over }) => over);
     });
     expect(cluster.output).not.toMatch(/uncaught|unhandled|invariant/i);

@@ -5,7 +5,7 @@ import { must } from '../../src/lib/assert.ts';
 import { memberUrl } from '../../src/local/bindings.ts';
 import { readCompose } from '../self_hosting/compose_file.ts';
 import { environmentOf, readEnvironment, readUnit, valuesOf } from '../self_hosting/unit_file.ts';
-import { call, get, put } from './client.ts';
+import { call, changeMembers, get, put } from './client.ts';
 import { eventually, Workshop } from './cluster.ts';
 import { type Environment, Host } from './host.ts';
 import { freePorts } from './real_etcd.ts';
@@ -177,16 +177,7 @@ describe('the unit of systemd', () => {
       listed.find(({ peerURLs }) => peerURLs.includes(peerUrl)),
       'it is a member',
     );
-    for (const [path, body] of [
-      ['remove', { ID }],
-      ['add', { peerURLs: [peerUrl] }],
-    ] as const) {
-      await eventually(`member ${path}`, 20_000, () =>
-        call(at, `/v3/cluster/member/${path}`, body).then(
-          () => true,
-          () => false,
-        ),
-      );
-    }
+    await changeMembers(at, 'remove', { ID });
+    await changeMembers(at, 'add', { peerURLs: [peerUrl] });
   }
 });

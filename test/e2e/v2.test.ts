@@ -49,9 +49,18 @@ async function countUp(cluster: RunningCluster, id: number, until: () => boolean
   }
 }
 
+interface Change {
+  readonly index: number;
+  readonly value: string;
+}
+
 /** Follows a tree by waitIndex, from one member to the next, as etcd's clients do. */
-async function follow(cluster: RunningCluster, after: number, until: () => boolean) {
-  const seen: { readonly index: number; readonly value: string }[] = [];
+async function follow(
+  cluster: RunningCluster,
+  after: number,
+  seen: Change[],
+  until: () => boolean,
+): Promise<void> {
   let next = after + 1;
   for (let at = 0; !until(); at++) {
     const form = { wait: true, recursive: true, waitIndex: next };
@@ -64,7 +73,6 @@ async function follow(cluster: RunningCluster, after: number, until: () => boole
       await sleep(20);
     }
   }
-  return seen;
 }
 
 describe('the v2 API of a local cluster', () => {
@@ -75,14 +83,17 @@ describe('the v2 API of a local cluster', () => {
     const first = await v2(endpoint(cluster, 0), 'PUT', '/count', { value: '0' });
     expect(first).toMatchObject({ status: 201, action: 'set' });
     let over = false;
-    const following = follow(cluster, first.index, () => over);
+    const seen: Change[] = [];
+    const following = follow(cluster, first.index, seen, () => over);
     const counting = Promise.all([0, 1, 2].map((id) => countUp(cluster, id, () => over)));
     for (const name of cluster.names) await cluster.killAndAwaitReturn(name);
+    // Whoever was killed may have led each time, and there was an election all the while.
+    await eventually('the count has gone on', 30_000, () => seen.length > 20);
     over = true;
     await counting;
     const last = await anywhere(cluster, 0, (url) => v2(url, 'GET', '/count', { quorum: true }));
     // Each swap was made on what the one before it had written: no number is there twice.
-    const seen = await following;
+    await following;
     expect(seen.length).toBeGreaterThan(20);
     const numbers = seen.map(({ value }) => Number(value));
     expect(numbers).toEqual(numbers.map((_, i) => i + 1));
@@ -141,17 +152,19 @@ describe('the v2 API of a local cluster', () => {
     expect(await admin('PUT', 'users/bob', { user: 'bob', grant: ['r'] })).toBe(200);
     expect(await admin('PUT', 'enable')).toBe(200);
     expect(await admin('DELETE', 'roles/guest')).toBe(401);
-    const waiting = v2(endpoint(cluster, 1), 'GET', '/x', { wait: true });
-    await sleep(200);
+    // The head comes when it has begun to wait.
+    const waiting = await fetch(`${endpoint(cluster, 1)}/v2/keys/x?wait=true`, {
+      signal: AbortSignal.timeout(20_000),
+    });
     expect(await admin('DELETE', 'roles/guest', undefined, 'root:r')).toBe(200);
     // Whoever waits as a guest has lost the right to: the answer ends without an event.
-    expect(await waiting).toMatchObject({ status: 200, action: '' });
+    expect([waiting.status, await waiting.text()]).toEqual([200, '']);
     const asked = async (path: string, user?: string) => {
       const url = endpoint(cluster, 2);
       const { status } = await v2(url, 'PUT', path, { value: 'x' }, user ? { user } : {});
       return status;
     };
-    await eventually('the last change is known everywhere', 5_000, async () => {
+    await eventually('the last change is known everywhere', 20_000, async () => {
       return (await asked('/x')) === 401;
     });
     expect(await asked('/a/x', 'bob:b')).toBe(201);

@@ -57,6 +57,7 @@ describe('watchers of a local cluster', () => {
           enough: () => killed === 3,
         }),
         (async () => {
+          await eventually('all watch', 20_000, () => watchers.every(({ streams }) => streams > 0));
           // One of them leads.
           for (const name of cluster.names) {
             await sleep(700);
