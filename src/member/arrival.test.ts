@@ -6,6 +6,7 @@ import { arrive } from './arrival.ts';
 import { idOfNumber } from './identity.ts';
 import type { Peer } from './settings.ts';
 
+/** Peer URLs by id, of a learner with a question mark behind it; or no list. */
 type Answer = Record<number, string> | 'starting' | 'silent';
 
 /** Members that say who belongs to the cluster: one answer after another, the last for ever. */
@@ -45,7 +46,8 @@ class Rig {
     const members = Object.entries(answer).map(([id, url]) => ({
       ID: BigInt(id),
       name: '',
-      peerURLs: [url],
+      peerURLs: [url.replace(/\?$/, '')],
+      isLearner: url.endsWith('?'),
     }));
     const list = create(MemberListResponseSchema, { header: { clusterId: 255n }, members });
     return encodeReply({
@@ -69,6 +71,13 @@ it('a member that was added finds itself by its URL', async () => {
     ],
   });
   expect(rig.waits).toEqual([]);
+});
+
+it('it knows from the first whether it is a learner', async () => {
+  const answer = { 1: 'do://m1', 4: 'do://m4?', 5: 'do://m5' };
+  const learnerOf = async (self: Peer) => (await new Rig({ m1: [answer] }).arrive(self)).learner;
+  expect(await learnerOf(SELF)).toBe(true);
+  expect(await learnerOf({ name: 'm5', url: 'do://m5' })).toBeUndefined();
 });
 
 it('it asks whoever answers, and waits until it is added', async () => {

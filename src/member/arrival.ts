@@ -41,7 +41,11 @@ export async function arrive(
         continue;
       }
       const own = answer.members.find(({ url, id }) => isSame(url, self.url) && id !== exceptId);
-      if (own) return { ...answer, memberId: own.id };
+      if (own) {
+        const { members, clusterId } = answer;
+        const learner = answer.learners.has(own.id);
+        return { arrived: true, clusterId, members, memberId: own.id, ...(learner && { learner }) };
+      }
       heard = `waiting to be added: no member of the cluster has the peer URL ${self.url}`;
     }
     host.waiting(heard);
@@ -55,11 +59,12 @@ function isSame(url: string, own: string): boolean {
   return url === own || (name !== '' && nameInUrl(url) === name);
 }
 
+type KnownCluster = Pick<ClusterIdentity, 'clusterId' | 'members'> & {
+  readonly learners: ReadonlySet<MemberId>;
+};
+
 /** The cluster as that member knows it, or why it does not say. */
-async function membersAt(
-  link: PeerLink,
-  databaseId: string,
-): Promise<Omit<ClusterIdentity, 'memberId'> | string> {
+async function membersAt(link: PeerLink, databaseId: string): Promise<KnownCluster | string> {
   const sender: PeerIdentity = { clusterId: '', memberId: '', databaseId };
   try {
     const reply = decodeReply(
@@ -68,10 +73,12 @@ async function membersAt(
     if (reply.call === null || !('response' in reply.call)) return reply.reason;
     const { header, members } = fromBinary(MemberListResponseSchema, reply.call.response);
     return {
-      arrived: true,
       clusterId: idOfNumber(header?.clusterId ?? 0n),
       members: members.flatMap(({ ID, name, peerURLs }) =>
         peerURLs.map((url) => ({ id: idOfNumber(ID), name: name || nameInUrl(url), url })),
+      ),
+      learners: new Set(
+        members.flatMap(({ ID, isLearner }) => (isLearner ? [idOfNumber(ID)] : [])),
       ),
     };
   } catch (error) {

@@ -38,6 +38,7 @@ export class Belonging {
   readonly #roster: Roster;
   #leaderName: string | null = null;
   #isLearner = false;
+  #votes = false;
   #hints: readonly MemberHint[] | null = null;
   #published = false;
   #leaving = false;
@@ -57,9 +58,14 @@ export class Belonging {
     return this.#leaderName;
   }
 
-  /** It does not vote: it serves what needs nobody else, and nothing more. */
+  /** It serves what needs nobody else, and nothing more. */
   get isLearner(): boolean {
     return this.#isLearner;
+  }
+
+  /** It is a voter by what it has applied: neither a learner nor one that has only just arrived. */
+  get votes(): boolean {
+    return this.#votes;
   }
 
   /** For the gateway of this deployment; null: the members are those that its variables name. */
@@ -74,7 +80,9 @@ export class Belonging {
     if (peering) peering.follow(membership);
     else this.#roster.follow(membership);
     const self = this.#self(membership);
-    this.#isLearner = self?.isLearner ?? identity.arrived === true;
+    // As it was told, until it has applied the entry that added it: clients ask it before that.
+    this.#isLearner = self?.isLearner ?? identity.learner === true;
+    this.#votes = self ? !self.isLearner : !identity.arrived;
     this.#hints = membership.confIndex === 0 ? null : hintsOf(this.#roster.members);
     this.#leaderChanged();
     if (self) this.#publish(self);
@@ -85,7 +93,7 @@ export class Belonging {
     this.#leaderChanged();
     const self = this.#self(this.#host.node().machine.membership);
     if (leader !== null && self) this.#publish(self);
-    if (leader === null && this.#isLearner) this.#askWhetherRemoved();
+    if (leader === null && !this.#votes) this.#askWhetherRemoved();
   }
 
   /** As MemberList answers, for one that joins. */
@@ -153,8 +161,8 @@ export class Belonging {
   }
 
   /**
-   * Nobody speaks to a member that was removed, and a learner does not campaign: nothing would ever
-   * tell it. The answer to any frame does.
+   * Nobody speaks to a member that was removed, and who is no voter does not campaign: nothing
+   * would ever tell it. The answer to any frame does.
    */
   #askWhetherRemoved(afterMs = this.#host.settings.electionTimeoutMs): void {
     if (this.#asking) return;
@@ -162,7 +170,7 @@ export class Belonging {
     this.#host.setTimer(() => {
       this.#asking = false;
       const { leader } = this.#host.node().soft;
-      if (!this.#leaving && (leader !== null || !this.#isLearner)) return;
+      if (!this.#leaving && (leader !== null || this.#votes)) return;
       for (const { id } of this.#roster.members) {
         if (id === this.#host.identity.memberId) continue;
         void this.#host.exchange(id, { kind: 'hello' }).catch(() => undefined);

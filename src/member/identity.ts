@@ -13,6 +13,8 @@ export interface ClusterIdentity {
   readonly members: readonly (Peer & { readonly id: MemberId })[];
   /** The cluster was there before the member, which is none of its founders. */
   readonly arrived?: boolean;
+  /** It was a learner when it arrived; what it applies says what it is later. */
+  readonly learner?: boolean;
 }
 
 /**

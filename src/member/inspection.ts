@@ -55,8 +55,7 @@ function probesOf(runtime: Runtime, meter: MemberMeter): Parameters<typeof inspe
         .alarms()
         .map(({ alarm }) => (alarm === AlarmType.CORRUPT ? 'CORRUPT' : 'NOSPACE')),
     hasLeader: () => runtime.node.soft.leader !== null,
-    isLearner: () =>
-      runtime.node.status.raft.confState.learners.includes(runtime.identity.memberId),
+    isLearner: () => runtime.belonging.isLearner,
     read: async (serializable) => {
       try {
         if (!serializable) await runtime.linearizable(CONTEXT);

@@ -199,7 +199,7 @@ export class MemberMeter {
     const { dbSizeBytes, dbSizeInUseBytes, keyCount, openReads, compactedVersions } =
       machine.status;
     server.id.with(numberOfId(raft.id).toString(16)).set(1);
-    server.isLearner.set(raft.confState.learners.includes(raft.id) ? 1 : 0);
+    server.isLearner.set(runtime.belonging.isLearner ? 1 : 0);
     server.proposalsCommitted.set(raft.commit);
     server.proposalsApplied.set(machine.appliedIndex);
     server.proposalsPending.set(pendingProposals);

@@ -49,8 +49,8 @@ export async function answerFrame(
   // A leader that was removed leads on until another does: until then it has to be heard.
   const leads = runtime !== null && runtime.node.soft.leader === sender.memberId;
   if (refusal !== null && !(refusal.status === 'removed' && leads)) {
-    // What a learner knows elects nobody: whoever was removed waits to hear it from a voter.
-    const told = refusal.status !== 'removed' || !runtime?.belonging.isLearner;
+    // Who does not vote elects nobody by what it knows: who was removed waits for a voter.
+    const told = refusal.status !== 'removed' || runtime === null || runtime.belonging.votes;
     // Who hears it is gone for good: its vote must not be needed again by one that has crashed and
     // does not know any more that the removal is committed.
     if (refusal.status === 'removed') await view.durable();

@@ -110,6 +110,6 @@ function status(host: ServiceHost) {
     raftTerm: BigInt(raft.term),
     raftAppliedIndex: BigInt(host.machine.appliedIndex),
     errors,
-    isLearner: raft.confState.learners.includes(raft.id),
+    isLearner: host.belonging.isLearner,
   });
 }

@@ -10,6 +10,7 @@ import type { MembershipChange } from '../../state/membership.ts';
 import type { ApplyResult } from '../../state/result.ts';
 import type { Hub } from '../../watch/hub.ts';
 import type { Authentication } from '../auth/authentication.ts';
+import type { Belonging } from '../belonging.ts';
 import type { ClusterIdentity } from '../identity.ts';
 import type { KeepAlives } from '../keep_alives.ts';
 import type { Lessor } from '../lessor.ts';
@@ -34,6 +35,7 @@ export interface ServiceHost {
   readonly node: Node;
   readonly machine: StateMachine;
   readonly identity: ClusterIdentity;
+  readonly belonging: Pick<Belonging, 'isLearner'>;
   readonly settings: MemberSettings;
   readonly lessor: Lessor;
   readonly upkeep: Upkeep;
