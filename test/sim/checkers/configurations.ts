@@ -1,5 +1,6 @@
 import { type ConfState, type Entry, EntryKind } from '../../../src/raft/message.ts';
 import type { PersistBatch } from '../../../src/raft/output.ts';
+import type { RaftStatus } from '../../../src/raft/raft.ts';
 import type { Coverage } from '../coverage.ts';
 import type { Instance } from '../instance.ts';
 import { holds } from '../violation.ts';
@@ -40,16 +41,17 @@ export class ConfigurationChecker {
   }
 
   /** M6: what the core counts with and what the state machine tells are what the log says. */
-  stepped(instance: Instance): void {
+  stepped(instance: Instance, view: View, { confState: counted }: RaftStatus): void {
     if (this.#made.length === 1) return;
-    const { machine, status } = instance.node;
+    const { machine } = instance.node;
     // One that has got nothing yet knows nobody.
     if (machine.appliedIndex === 0) return;
     const [expected = nobody()] = this.#upTo(machine.appliedIndex);
-    const counted = status.raft.confState;
     holds(nameOf(counted) === nameOf(expected), 'M6', () => {
       return `${instance.name} counts ${nameOf(counted)} at ${machine.appliedIndex}, must be ${nameOf(expected)}`;
     });
+    if (view.told === machine.appliedIndex) return;
+    view.told = machine.appliedIndex;
     const told = machine.membership.all.map(({ id }) => id.toString(16).padStart(16, '0')).sort();
     const members = [...expected.voters, ...expected.learners].sort();
     holds(told.join() === members.join(), 'M6', () => {
