@@ -77,9 +77,7 @@ async function membersAt(link: PeerLink, databaseId: string): Promise<KnownClust
       members: members.flatMap(({ ID, name, peerURLs }) =>
         peerURLs.map((url) => ({ id: idOfNumber(ID), name: name || nameInUrl(url), url })),
       ),
-      learners: new Set(
-        members.flatMap(({ ID, isLearner }) => (isLearner ? [idOfNumber(ID)] : [])),
-      ),
+      learners: new Set(members.filter((each) => each.isLearner).map(({ ID }) => idOfNumber(ID))),
     };
   } catch (error) {
     return messageOf(error);
