@@ -36,9 +36,14 @@ async function members(url: string): Promise<Member[]> {
   return all as Member[];
 }
 
+/** A member that has joined is told of without a name until it has caught up, as in etcd. */
 async function idOf(url: string, name: string): Promise<string> {
-  const member = (await members(url)).find((each) => each.name === name);
-  return must(member, `${name} is a member`).ID;
+  let id: string | undefined;
+  await eventually(`${name} is a member`, 20_000, async () => {
+    id = (await members(url)).find((each) => each.name === name)?.ID;
+    return id !== undefined;
+  });
+  return must(id, `${name} is a member`);
 }
 
 /** The leader. One that is to stay hands over first, if it is the one. */
