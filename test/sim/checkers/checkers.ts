@@ -70,7 +70,6 @@ export class Checkers implements Observer {
       role: raft.role,
       commit: raft.commit,
       applied: instance.node.machine.appliedIndex,
-      told: 0,
       machine: instance.node.machine,
       results: [],
       installed: null,
@@ -90,7 +89,7 @@ export class Checkers implements Observer {
     const status = instance.node.status.raft;
     this.#log.stepped(instance, view, status);
     this.state.stepped(instance, view);
-    this.configurations.stepped(instance, view, status);
+    this.configurations.stepped(instance, status);
     this.#rolesChanged(instance, view, status);
     this.#contact.stepped(instance, view, status);
     this.operations.settle();

@@ -41,7 +41,7 @@ export class ConfigurationChecker {
   }
 
   /** M6: what the core counts with and what the state machine tells are what the log says. */
-  stepped(instance: Instance, view: View, { confState: counted }: RaftStatus): void {
+  stepped(instance: Instance, { confState: counted }: RaftStatus): void {
     if (this.#made.length === 1) return;
     const { machine } = instance.node;
     // One that has got nothing yet knows nobody.
@@ -50,8 +50,6 @@ export class ConfigurationChecker {
     holds(nameOf(counted) === nameOf(expected), 'M6', () => {
       return `${instance.name} counts ${nameOf(counted)} at ${machine.appliedIndex}, must be ${nameOf(expected)}`;
     });
-    if (view.told === machine.appliedIndex) return;
-    view.told = machine.appliedIndex;
     const told = machine.membership.all.map(({ id }) => id.toString(16).padStart(16, '0')).sort();
     const members = [...expected.voters, ...expected.learners].sort();
     holds(told.join() === members.join(), 'M6', () => {

@@ -10,8 +10,6 @@ export interface View {
   role: Role;
   commit: number;
   applied: number;
-  /** The applied index at which it was last looked whom it tells of as members. */
-  told: number;
   machine: StateMachine;
   /** Commands applied in the step that is under way. */
   results: ApplyResult[];
